@@ -1,0 +1,75 @@
+//! A recipient that no host has decided about yet.
+
+use queue::outcome::{Deferral, Outcome, Problem};
+use queue::{HoldKey, HostKey};
+use retry_hint::Hint;
+
+/// What one host gave instead of a decision.
+#[derive(Clone, Debug)]
+pub(super) struct Trouble {
+    pub(super) host: HostKey,
+    pub(super) problem: Problem,
+    pub(super) hint: Option<Hint>,
+}
+
+/// A recipient and its troubles so far.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// Its index in the message.
+    pub(super) index: u32,
+    /// One a host, in the order they were asked.
+    pub(super) troubles: Vec<Trouble>,
+}
+
+impl Waiting {
+    pub(super) fn new(index: u32) -> Self {
+        Self {
+            index,
+            troubles: Vec::new(),
+        }
+    }
+
+    /// When no host is left. `held`: some host was not asked, because this hold stood before it.
+    pub(super) fn outcome(mut self, held: Option<&HoldKey>) -> Outcome {
+        let may_pass = |trouble: &Trouble| trouble.problem.status.0 == 4;
+        // A host that turned us away for good decides only when no other may still take the mail.
+        match (
+            self.troubles.iter().any(may_pass),
+            self.troubles.pop(),
+            held,
+        ) {
+            (true, Some(last), _) => {
+                self.troubles.push(last);
+                self.troubles.retain(may_pass);
+                deferred(self.troubles)
+            }
+            (false, Some(last), None) => Outcome::Failed(last.problem),
+            (_, _, held) => Outcome::NotTried {
+                parked: held.cloned(),
+            },
+        }
+    }
+}
+
+/// The host that may be free first speaks for all: one that named no time, or else the one with the shortest wait.
+fn deferred(troubles: Vec<Trouble>) -> Outcome {
+    let wait = |trouble: &Trouble| {
+        trouble
+            .hint
+            .map_or(0, |hint| hint.wait_secs.saturating_add(1))
+    };
+    let last = troubles.into_iter().rev().min_by_key(wait);
+    let Some(Trouble {
+        host,
+        problem,
+        hint,
+    }) = last
+    else {
+        return Outcome::NotTried { parked: None };
+    };
+    Outcome::Deferred(Deferral {
+        problem,
+        hint,
+        host: Some(host),
+    })
+}

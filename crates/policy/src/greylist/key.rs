@@ -1,0 +1,85 @@
+//! What a record is found by: a keyed hash of its triplet.
+
+use ipnet::IpNet;
+use std::borrow::Cow;
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
+
+/// Keys the hashes, so that nobody who doesn't know it can make two triplets collide.
+///
+/// Draw it at random once per start. It needs no keeping: a restored record is hashed anew from its addresses.
+#[derive(Clone, Copy)]
+pub struct Secret([u64; 2]);
+
+impl Secret {
+    /// The secret made of these 128 random bits.
+    pub const fn new(bits: [u64; 2]) -> Self {
+        Self(bits)
+    }
+
+    fn hasher(&self, purpose: u64) -> DefaultHasher {
+        let mut hasher = DefaultHasher::new();
+        self.0.hash(&mut hasher);
+        hasher.write_u64(purpose);
+        hasher
+    }
+
+    pub(super) fn key(&self, network: IpNet, envelope: &Envelope<'_>) -> Key {
+        let half = |purpose| {
+            let mut hasher = self.hasher(purpose);
+            network.hash(&mut hasher);
+            envelope.sender.hash(&mut hasher);
+            envelope.recipient.hash(&mut hasher);
+            hasher.finish()
+        };
+        Key([half(1), half(2)])
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Tables inside are hashed with the same secret: no randomness but what is passed in.
+impl BuildHasher for Secret {
+    type Hasher = DefaultHasher;
+
+    fn build_hasher(&self) -> DefaultHasher {
+        self.hasher(0)
+    }
+}
+
+/// 128 bits that stand for a triplet. With a million records, two of them are the same once in 10^26.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key([u64; 2]);
+
+/// Sender and recipient as they are compared: in lower case.
+///
+/// A domain ignores case (RFC 5321 §2.4). A local part may not, strictly; but senders are seen that change its case
+/// between two attempts, and a record that a retry doesn't find breaks an appointment, while two mailboxes that
+/// differ in case alone merely share one.
+#[derive(Clone, Debug)]
+pub(super) struct Envelope<'a> {
+    pub(super) sender: Cow<'a, str>,
+    pub(super) recipient: Cow<'a, str>,
+}
+
+impl<'a> Envelope<'a> {
+    pub(super) fn new(sender: &'a str, recipient: &'a str) -> Self {
+        Self {
+            sender: lower(sender),
+            recipient: lower(recipient),
+        }
+    }
+}
+
+/// Most addresses are in lower case already: no allocation for them.
+pub(super) fn lower(address: &str) -> Cow<'_, str> {
+    let as_is = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    if address.bytes().all(as_is) {
+        Cow::Borrowed(address)
+    } else {
+        Cow::Owned(address.to_lowercase())
+    }
+}

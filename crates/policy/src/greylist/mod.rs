@@ -1,0 +1,96 @@
+//! Greylisting: refuse a stranger once, let it in when it comes back at the time it was told.
+//!
+//! [`rule::step`] is the whole rule, on one record. [`Table`] holds the records in bounded memory and lets the rule
+//! run on them. [`exempt`] says who is not judged at all.
+
+pub mod exempt;
+pub mod rule;
+
+mod change;
+mod key;
+mod known;
+mod moment;
+mod network;
+mod records;
+mod table;
+
+pub use change::{Change, Stored};
+pub use exempt::{Circumstances, Exemption, Exemptions, exemption};
+pub use key::Secret;
+pub use moment::Moment;
+pub use rule::{Known, Record};
+pub use table::Table;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// What the administrator sets.
+///
+/// A change touches no appointment: a record keeps the times it was made with, only a shorter `delay` applies at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a stranger waits (300 s). Zero: nobody does.
+    pub delay: Duration,
+    /// How long after the first visit a retry still passes (2 days). Where it ends before the delay does, a promise
+    /// is open for [`rule::OPEN_AT_LEAST`].
+    pub window: Duration,
+    /// Passes after which a client network is known for good (1; zero counts as 1). Each triplet counts once.
+    pub known_after: u32,
+    /// How long it stays known after its last use (36 days).
+    pub known_for: Duration,
+    /// Prefix that makes a client network (24).
+    pub v4_prefix: u8,
+    /// Prefix that makes a client network (64).
+    pub v6_prefix: u8,
+    /// Pending records of one /24 or /48; one more is deferred unrecorded and without a hint (1,000).
+    pub max_pending_per_network: usize,
+    /// Pending records over all; beyond that the largest network loses its oldest (1,000,000).
+    pub max_pending: usize,
+    /// Known networks over all; beyond that the one unused for longest goes (1,000,000). The same bound holds for
+    /// triplets that passed while their network is not yet known.
+    pub max_known: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Self {
+            delay: Duration::from_secs(300),
+            window: 2 * DAY,
+            known_after: 1,
+            known_for: 36 * DAY,
+            v4_prefix: 24,
+            v6_prefix: 64,
+            max_pending_per_network: 1_000,
+            max_pending: 1_000_000,
+            max_known: 1_000_000,
+        }
+    }
+}
+
+/// One RCPT.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit<'a> {
+    /// The client's address.
+    pub client: IpAddr,
+    /// The reverse-path, without its brackets; empty for the null sender.
+    pub sender: &'a str,
+    /// The forward-path, without its brackets.
+    pub recipient: &'a str,
+}
+
+/// What is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The client's network is known, or this triplet has passed before.
+    Known,
+    /// It came back in its window: passed after so long.
+    Waited(Duration),
+    /// Come back later.
+    Defer {
+        /// In so many whole seconds, rounded up; `None`: not recorded, no appointment.
+        wait_secs: Option<u64>,
+        /// This is the first visit.
+        first: bool,
+    },
+}

@@ -1,0 +1,35 @@
+//! The configuration: one TOML file, every key with a default, unknown keys refused.
+
+mod check;
+pub(crate) mod model;
+mod network;
+mod units;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use check::{ConfigError, load};
+pub(crate) use model::{BareNewline, Config, GreylistMode, Limits, Listen, Local, LogFormat, Tls};
+pub(crate) use network::Networks;
+
+/// The commented sample, with every key at its default: `postdate config sample`.
+pub(crate) const SAMPLE: &str = include_str!("sample.toml");
+
+/// Where the configuration is looked for when none is named.
+pub(crate) const DEFAULT_PATH: &str = "/etc/postdate/postdate.toml";
+
+/// Loads the named file, else the default one if it exists, else the embedded defaults.
+///
+/// # Errors
+/// A file that can't be read or is wrong.
+pub(crate) fn load_or_default(
+    named: Option<&Path>,
+) -> Result<(Config, Option<PathBuf>), ConfigError> {
+    if let Some(path) = named {
+        return Ok((load(path)?, Some(path.to_owned())));
+    }
+    let default = Path::new(DEFAULT_PATH);
+    if default.exists() {
+        return Ok((load(default)?, Some(default.to_owned())));
+    }
+    Ok((Config::default(), None))
+}

@@ -1,0 +1,107 @@
+//! How many connections there are, over all and from each client.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Counts connections.
+#[derive(Default)]
+pub(crate) struct Connections {
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    all: usize,
+    by_client: HashMap<IpAddr, usize>,
+}
+
+/// Why one more may not come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    All,
+    Client,
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::All => "Too many connections",
+            Self::Client => "Too many connections from your address",
+        })
+    }
+}
+
+/// One connection's place. Dropped, it is free again.
+pub(crate) struct Guard {
+    connections: Arc<Connections>,
+    client: IpAddr,
+}
+
+impl Connections {
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// None is free.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        client: IpAddr,
+        max: usize,
+        max_per_client: usize,
+    ) -> Result<Guard, Full> {
+        let client = client.to_canonical();
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.all >= max {
+            return Err(Full::All);
+        }
+        let of_client = counts.by_client.entry(client).or_default();
+        if *of_client >= max_per_client {
+            return Err(Full::Client);
+        }
+        *of_client += 1;
+        counts.all += 1;
+        Ok(Guard {
+            connections: Arc::clone(self),
+            client,
+        })
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let mut counts = self
+            .connections
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        counts.all -= 1;
+        if let Some(of_client) = counts.by_client.get_mut(&self.client) {
+            *of_client -= 1;
+            if *of_client == 0 {
+                counts.by_client.remove(&self.client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_limited_and_given_back() {
+        let connections = Arc::new(Connections::default());
+        let a: IpAddr = "192.0.2.1".parse().expect("an address");
+        let mapped: IpAddr = "::ffff:192.0.2.1".parse().expect("an address");
+        let b: IpAddr = "192.0.2.2".parse().expect("an address");
+        let first = connections.enter(a, 3, 2).ok();
+        let second = connections.enter(mapped, 3, 2).ok();
+        assert!(first.is_some() && second.is_some());
+        assert_eq!(connections.enter(a, 3, 2).err(), Some(Full::Client));
+        let third = connections.enter(b, 3, 2).ok();
+        assert_eq!(connections.enter(b, 3, 2).err(), Some(Full::All));
+        drop((first, third));
+        assert!(connections.enter(a, 3, 2).is_ok());
+    }
+}

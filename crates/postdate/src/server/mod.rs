@@ -1,0 +1,15 @@
+//! The SMTP front: sockets, sessions, and the decisions they ask for.
+
+pub(crate) mod connection;
+mod connections;
+pub(crate) mod gate;
+mod intake;
+mod listener;
+mod stream;
+mod trace;
+
+pub(crate) use connections::Connections;
+pub(crate) use gate::Gate;
+pub(crate) use intake::expand;
+pub(crate) use listener::{Front, Listener, LocalListener, stopped};
+pub(crate) use trace::date;

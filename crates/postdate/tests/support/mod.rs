@@ -1,0 +1,34 @@
+//! What the tests of the whole binary share: directories, processes, real peers, a client and a sink of our own.
+//!
+//! Real peers need real time. Nothing sleeps for a fixed time: everything waits by looking again, with a deadline.
+#![allow(dead_code, unused_imports, reason = "each test binary uses its part")]
+#![allow(clippy::disallowed_methods, reason = "real peers need real time")]
+
+mod client;
+mod dir;
+mod exim;
+mod jail;
+mod mailbox;
+mod node;
+mod opensmtpd;
+mod ports;
+mod postfix;
+mod postgrey;
+mod process;
+mod sink;
+mod swaks;
+mod wait;
+
+pub(crate) use client::{Client, content, send};
+pub(crate) use dir::TempDir;
+pub(crate) use exim::Exim;
+pub(crate) use mailbox::{Mail, body_of, lf, maildir};
+pub(crate) use node::{Node, repository, run, text};
+pub(crate) use opensmtpd::OpenSmtpd;
+pub(crate) use ports::free_port;
+pub(crate) use postfix::Postfix;
+pub(crate) use postgrey::Postgrey;
+pub(crate) use process::{Process, tool};
+pub(crate) use sink::{Answer, Sink, Taken};
+pub(crate) use swaks::swaks;
+pub(crate) use wait::{LONG, now, until, within};

@@ -1,0 +1,300 @@
+//! What attempts gave, and what it says about hosts and mailboxes.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use retry_hint::Holds;
+
+use super::batch::Batch;
+use super::lanes::Errand;
+use super::{Dispatcher, Job, LaneId};
+use crate::outcome::{HostEvent, Outcome, Report};
+use crate::plan::{self, MAX_HOST_WAIT};
+use crate::settle;
+use crate::spool::Hold;
+use crate::{HoldKey, HostKey, Progress};
+
+/// What an outcome says about holds.
+#[derive(Debug, PartialEq, Eq)]
+enum Sign {
+    /// Delivered.
+    Through,
+    /// For good.
+    Failed,
+    /// By this host, with a wait for the whole of it or not.
+    Deferred {
+        host: Option<HostKey>,
+        whole_host: bool,
+    },
+    /// It stood before this hold.
+    Held(HoldKey),
+    /// A limit stood before it.
+    NotTried,
+}
+
+fn sign(outcome: &Outcome) -> Sign {
+    match outcome {
+        Outcome::Delivered(_) => Sign::Through,
+        Outcome::Failed(_) => Sign::Failed,
+        Outcome::Deferred(deferral) => Sign::Deferred {
+            host: deferral.host,
+            whole_host: deferral.hint.is_some_and(|hint| hint.holds == Holds::Host),
+        },
+        Outcome::NotTried { parked: Some(key) } => Sign::Held(key.clone()),
+        Outcome::NotTried { parked: None } => Sign::NotTried,
+    }
+}
+
+impl Dispatcher {
+    /// What an attempt gave. The result comes out of `poll` as `Settled`.
+    pub fn report(&mut self, lane: LaneId, job: Job, report: Report, now: SystemTime) {
+        let current = self.lanes.finish(lane);
+        let errand = current
+            .filter(|it| it.id == job.message.id)
+            .map_or(Errand::Ordinary, |it| it.errand);
+        let mut batch = Batch::default();
+        // Of several events at one host, the last says how it is.
+        let events: BTreeMap<HostKey, HostEvent> = report.hosts.into_iter().collect();
+        for (host, event) in &events {
+            self.host_event(*host, event, &errand, now, &mut batch);
+        }
+        let outcomes = self.complete(&job, report.outcomes);
+        let signs: BTreeMap<u32, Sign> = outcomes
+            .iter()
+            .map(|(index, outcome)| (*index, sign(outcome)))
+            .collect();
+        let random = &mut self.random;
+        let mut spread = || Self::random(random);
+        let mut settled = settle::settle(
+            &self.rules,
+            &job.message,
+            &job.rows,
+            outcomes,
+            now,
+            &mut spread,
+        );
+        settled
+            .log
+            .retain(|entry| !matches!(entry.outcome, Outcome::NotTried { .. }));
+        for (key, until, reason) in std::mem::take(&mut settled.mailbox_holds) {
+            self.set_hold(
+                Hold {
+                    key,
+                    until,
+                    failures: 0,
+                    reason,
+                },
+                &mut batch,
+            );
+        }
+        let mut update = batch.add(&job.message, settled);
+        for (index, row) in &mut update {
+            if row.parked.is_none() {
+                row.parked = self.waits_with(&job, *index, &signs, row);
+            }
+            if let Some(key) = &row.parked {
+                self.holds.park(key);
+            }
+        }
+        for (index, _) in &job.rows {
+            self.leave((job.message.id, *index));
+        }
+        for (index, row) in update {
+            batch.update(job.message.id, index, row);
+        }
+        match &errand {
+            Errand::Ordinary => {}
+            Errand::Urgent => self.judge_urgent(&job, &events, &signs),
+            Errand::Probe(key) => self.judge_probe(key, &events, &signs, now, &mut batch),
+        }
+        self.emit(batch, now);
+    }
+
+    /// An outcome for each row, and none that parks a row under a hold that is not in force: nothing would wake it.
+    fn complete(&self, job: &Job, outcomes: Vec<(u32, Outcome)>) -> Vec<(u32, Outcome)> {
+        let mut given: BTreeMap<u32, Outcome> = BTreeMap::new();
+        for (index, outcome) in outcomes {
+            let known =
+                |key: &HoldKey| !matches!(key, HoldKey::Busy(_)) && self.holds.in_force(key);
+            let outcome = match outcome {
+                Outcome::NotTried { parked } => Outcome::NotTried {
+                    parked: parked.filter(known),
+                },
+                other => other,
+            };
+            given.entry(index).or_insert(outcome);
+        }
+        let none = Outcome::NotTried { parked: None };
+        job.rows
+            .iter()
+            .map(|(index, _)| (*index, given.remove(index).unwrap_or(none.clone())))
+            .collect()
+    }
+
+    /// The hold that a deferred row waits for, where it was set by what deferred it: it is parked with the others, so
+    /// that one of them probes.
+    fn waits_with(
+        &self,
+        job: &Job,
+        index: u32,
+        signs: &BTreeMap<u32, Sign>,
+        row: &Progress,
+    ) -> Option<HoldKey> {
+        let Sign::Deferred { host, whole_host } = signs.get(&index)? else {
+            return None;
+        };
+        let address = &job
+            .message
+            .recipients
+            .get(usize::try_from(index).ok()?)?
+            .address;
+        let key = match host {
+            Some(host) if *whole_host => HoldKey::Host(*host),
+            _ => self.mailbox_hold(address)?,
+        };
+        let hold = self.holds.get(&key).filter(|_| self.holds.stands(&key))?;
+        (row.due <= plan::later(hold.until, plan::SPREAD)).then_some(key)
+    }
+
+    fn host_event(
+        &mut self,
+        host: HostKey,
+        event: &HostEvent,
+        errand: &Errand,
+        now: SystemTime,
+        batch: &mut Batch,
+    ) {
+        let key = HoldKey::Host(host);
+        let probes = *errand == Errand::Probe(key.clone());
+        let before = self.holds.get(&key).filter(|_| self.holds.in_force(&key));
+        let (reason, wait) = match event {
+            HostEvent::Works => return,
+            HostEvent::Unreachable(why) => (why, None),
+            HostEvent::Refused { reply, hint } => {
+                let hint =
+                    hint.filter(|hint| hint.holds == Holds::Host && self.rules.hints.is_some());
+                (reply, hint.map(|hint| plan::wait(&hint)))
+            }
+        };
+        let failures = before.map_or(0, |hold| hold.failures);
+        let hold = |until, failures| Hold {
+            key: key.clone(),
+            until,
+            failures,
+            reason: reason.clone(),
+        };
+        match wait {
+            Some(wait) if !probes => {
+                let until = plan::later(now, wait);
+                self.set_hold(hold(until, failures), batch);
+            }
+            Some(wait) => {
+                let broken = self.holds.broken(&key);
+                let own = broken
+                    .checked_sub(plan::BROKEN_MAX)
+                    .map(|steps| self.host_backoff(steps + 1));
+                let until = plan::later(now, wait.max(own.unwrap_or(Duration::ZERO)));
+                self.set_hold(hold(until, 0), batch);
+            }
+            // Already known.
+            None if before.is_some() && !probes => {}
+            None => {
+                let failures = failures.saturating_add(1);
+                let until = plan::later(now, self.host_backoff(failures));
+                self.set_hold(hold(until, failures), batch);
+            }
+        }
+    }
+
+    /// The wait after so many failures that named no time.
+    fn host_backoff(&self, failures: u32) -> Duration {
+        plan::backoff(&self.rules, failures.saturating_sub(1)).min(MAX_HOST_WAIT)
+    }
+
+    /// Sets or moves a hold, but never brings forward one that stands: every appointment it was made of is kept.
+    fn set_hold(&mut self, mut hold: Hold, batch: &mut Batch) {
+        if let Some(before) = self
+            .holds
+            .get(&hold.key)
+            .filter(|_| self.holds.stands(&hold.key))
+        {
+            hold.until = hold.until.max(before.until);
+        }
+        batch
+            .change
+            .hold
+            .extend(self.holds.set(hold, self.limits.holds));
+    }
+
+    /// An operator's attempt that got through ends the holds it went past.
+    fn judge_urgent(
+        &mut self,
+        job: &Job,
+        events: &BTreeMap<HostKey, HostEvent>,
+        signs: &BTreeMap<u32, Sign>,
+    ) {
+        for (host, event) in events {
+            if *event == HostEvent::Works {
+                self.holds.over(&HoldKey::Host(*host));
+            }
+        }
+        for (index, sign) in signs {
+            let recipient = usize::try_from(*index)
+                .ok()
+                .and_then(|index| job.message.recipients.get(index));
+            if let (Sign::Through, Some(recipient)) = (sign, recipient)
+                && let Some(key) = self.mailbox_hold(&recipient.address)
+            {
+                self.holds.over(&key);
+            }
+        }
+    }
+
+    /// What a probe says about its hold: over, moved on (which has happened by now), or nothing, and then it is probed
+    /// again after its own back-off.
+    fn judge_probe(
+        &mut self,
+        key: &HoldKey,
+        events: &BTreeMap<HostKey, HostEvent>,
+        signs: &BTreeMap<u32, Sign>,
+        now: SystemTime,
+        batch: &mut Batch,
+    ) {
+        let through = signs.values().any(|sign| *sign == Sign::Through);
+        let failed = signs.values().any(|sign| *sign == Sign::Failed);
+        let event = match key {
+            HoldKey::Host(host) => events.get(host),
+            HoldKey::Mailbox(_) | HoldKey::Busy(_) => None,
+        };
+        let over = match (key, event) {
+            (_, Some(HostEvent::Works)) => true,
+            (_, Some(_)) => {
+                // Another host took it, so the rest has a way, too.
+                if through {
+                    self.holds.draw(key);
+                }
+                return;
+            }
+            (HoldKey::Host(host), None) => {
+                let spoke = |sign: &Sign| matches!(sign, Sign::Deferred { host: Some(by), .. } if by == host);
+                let elsewhere = |sign: &Sign| matches!(sign, Sign::Held(other) if other != key);
+                through || failed || signs.values().any(|sign| spoke(sign) || elsewhere(sign))
+            }
+            (_, None) => through || failed,
+        };
+        if self.holds.stands(key) {
+            // Somebody else was told to wait in the meantime: that is an appointment, too.
+        } else if over {
+            self.holds.over(key);
+        } else if let Some(hold) = self.holds.get(key).filter(|_| self.holds.in_force(key)) {
+            let failures = hold.failures.saturating_add(1);
+            let until = plan::later(now, self.host_backoff(failures));
+            let hold = Hold {
+                until,
+                failures,
+                ..hold.clone()
+            };
+            self.set_hold(hold, batch);
+        }
+    }
+}

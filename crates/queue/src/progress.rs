@@ -1,0 +1,73 @@
+//! How far one recipient of a message is: the small row that a retry moves.
+
+use std::time::SystemTime;
+
+use retry_hint::Tongue;
+
+use crate::hold::{HoldKey, HostKey};
+
+/// One recipient's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Waiting, or held by the operator. A recipient that is done has no row.
+    pub state: State,
+    /// When the next attempt is due. While an attempt is under way: when the next one would be, should this one
+    /// leave no trace (so it is durable before dialling).
+    pub due: SystemTime,
+    /// When it is given up.
+    pub expires: SystemTime,
+    /// Attempts made so far (dialled; waiting for our own limits is none).
+    pub attempts: u32,
+    /// How many steps the back-off has advanced: hinted waits don't count.
+    pub backoff_steps: u32,
+    /// The appointment that `due` keeps, if a hint made it.
+    pub appointment: Option<Appointment>,
+    /// Hints obeyed in a row that still ended in a deferral.
+    pub broken: u32,
+    /// Parked under this hold: not due before the hold ends, whatever `due` says.
+    pub parked: Option<HoldKey>,
+    /// The lifetime was stretched to one last attempt at an appointment.
+    pub stretched: bool,
+    /// When the delay notice is due; `None`: it was sent, or is not wanted.
+    pub delay_notice: Option<SystemTime>,
+    /// The last reply in full, or our own words ("connect to 192.0.2.1:25: refused").
+    pub last_reply: Option<String>,
+}
+
+impl Progress {
+    /// When something has to be done about it: the earliest of its attempt (unless parked or held), its expiry, and
+    /// its delay notice. The key of the schedule.
+    #[must_use]
+    pub fn wake(&self) -> SystemTime {
+        let attempt = self.attempt_at().unwrap_or(self.expires);
+        let notice = self.delay_notice.unwrap_or(self.expires);
+        attempt.min(notice).min(self.expires)
+    }
+
+    /// When its next attempt is due; `None` while a hold or the operator stands before it.
+    #[must_use]
+    pub fn attempt_at(&self) -> Option<SystemTime> {
+        let free = self.state == State::Waiting && self.parked.is_none();
+        free.then_some(self.due)
+    }
+}
+
+/// What a recipient that is not done waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Its due time.
+    Waiting,
+    /// `postdate queue release`. It still expires.
+    Held,
+}
+
+/// An appointment that a receiver gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appointment {
+    /// Who gave it: the retry goes there first. `None` for a destination without an address (LMTP over a socket).
+    pub host: Option<HostKey>,
+    /// The wait it named, in seconds, as read (before clamping).
+    pub wait_secs: u64,
+    /// How it was written.
+    pub tongue: Tongue,
+}

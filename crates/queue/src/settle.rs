@@ -1,0 +1,319 @@
+//! Settles an attempt: from what it gave to what changes, who is told, and what the log says.
+
+mod tell;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use retry_hint::Holds;
+use smtp::Status;
+use smtp::reply::Answer;
+
+use self::tell::Tell;
+use crate::outcome::{Deferral, Outcome, Problem};
+use crate::plan::{self, GiveUp, Next, Rules};
+use crate::{HoldKey, Message, Progress, State};
+
+/// A recipient that was not tried, and is under no hold, is due again after this.
+pub const NOT_TRIED_WAIT: Duration = Duration::from_secs(1);
+
+/// Delivery time expired (RFC 3463 §3.5).
+const EXPIRED: Status = Status(4, 4, 7);
+
+/// What settling a report gave. Nothing of it has happened yet.
+#[derive(Clone, Debug, Default)]
+pub struct Settled {
+    /// Rows that go on waiting.
+    pub update: Vec<(u32, Progress)>,
+    /// Recipients that are done.
+    pub done: Vec<u32>,
+    /// Mailboxes that have to wait (a keyword hint with 4.2.2 or 4.2.1), until when, and the reply.
+    pub mailbox_holds: Vec<(HoldKey, SystemTime, String)>,
+    /// Notices to be written: at most one a kind, for all recipients that share it.
+    pub notices: Vec<Notice>,
+    /// One entry a recipient, for the log.
+    pub log: Vec<Entry>,
+}
+
+/// A notice that is due, before its words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// What happened.
+    pub kind: Kind,
+    /// To whom, by index in the message, and how it stands with each.
+    pub about: Vec<About>,
+}
+
+/// RFC 3464 `Action`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Given up.
+    Failed,
+    /// Late, and still tried.
+    Delayed,
+    /// In a mailbox, and NOTIFY=SUCCESS.
+    Delivered,
+    /// Given to a hop that does not speak DSN, and NOTIFY=SUCCESS.
+    Relayed,
+}
+
+/// One recipient in a notice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct About {
+    /// Its index in the message.
+    pub index: u32,
+    /// The status, the reply in full, who gave it.
+    pub problem: Problem,
+    /// When it was tried last; `None` where that is not known, because this was settled without an attempt.
+    pub last_attempt: Option<SystemTime>,
+    /// For a delay: when it is tried next (a time that is past: as soon as what it waits for is over), and until when.
+    pub next: Option<(SystemTime, SystemTime)>,
+}
+
+/// One recipient in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Its index in the message.
+    pub index: u32,
+    /// What the attempt gave. For what expired without an attempt: `Failed`, with the last reply.
+    pub outcome: Outcome,
+    /// Given up in spite of a deferral, or without an attempt.
+    pub gave_up: Option<GiveUp>,
+    /// When it is due next.
+    pub due: Option<SystemTime>,
+    /// The attempt's number; where none was made, how many were before.
+    pub attempt: u32,
+}
+
+/// Settles the outcomes of one attempt on one message.
+///
+/// `rows` are the rows as they were before the lease, at least one for every outcome. An outcome without a row, and
+/// a second one for the same recipient, are left out; so is a row without an outcome, which the spool brings up again
+/// when its lease ends. The delay notice of a recipient that was deferred is due here; what needs no attempt is
+/// settled by [`expire`].
+#[must_use]
+pub fn settle(
+    rules: &Rules,
+    message: &Message,
+    rows: &[(u32, Progress)],
+    outcomes: Vec<(u32, Outcome)>,
+    now: SystemTime,
+    spread: &mut dyn FnMut() -> f64,
+) -> Settled {
+    let mut rows: BTreeMap<u32, &Progress> =
+        rows.iter().map(|(index, row)| (*index, row)).collect();
+    let mut settling = Settling::new(rules, message, now);
+    for (index, outcome) in outcomes {
+        if let Some(row) = rows.remove(&index) {
+            settling.outcome(index, row, outcome, spread);
+        }
+    }
+    settling.finish()
+}
+
+/// Settles what needs no attempt: rows whose lifetime is over (in every state) and delay notices that are due.
+/// Returns it with the rows that are left to be attempted now.
+///
+/// `rows` are as they were before the lease. Left are those that wait for nothing but their due time, which has come
+/// (also late, after the lifetime, if it was due within it: that attempt is the last). All others are either given up
+/// or in `update`, as they were before the lease: so what is to be tried in spite of a hold or before its time has to
+/// be made due, and unparked, by the caller.
+#[must_use]
+pub fn expire(
+    rules: &Rules,
+    message: &Message,
+    rows: Vec<(u32, Progress)>,
+    now: SystemTime,
+) -> (Settled, Vec<(u32, Progress)>) {
+    let mut settling = Settling::new(rules, message, now);
+    let mut left = Vec::new();
+    for (index, row) in rows {
+        let up = row.attempt_at().is_some_and(|due| due <= now);
+        let over = row.expires <= now && !(up && row.due <= row.expires);
+        if over {
+            settling.expired(index, &row);
+        } else if up {
+            left.push((index, row));
+        } else {
+            let problem = last_problem(&row);
+            settling.wait(index, row, problem, None);
+        }
+    }
+    (settling.finish(), left)
+}
+
+/// One message's attempt while it is settled.
+struct Settling<'a> {
+    rules: &'a Rules,
+    message: &'a Message,
+    now: SystemTime,
+    settled: Settled,
+    tell: Tell<'a>,
+}
+
+impl<'a> Settling<'a> {
+    fn new(rules: &'a Rules, message: &'a Message, now: SystemTime) -> Self {
+        Self {
+            rules,
+            message,
+            now,
+            settled: Settled::default(),
+            tell: Tell::new(message),
+        }
+    }
+
+    fn finish(mut self) -> Settled {
+        self.settled.notices = self.tell.finish();
+        self.settled
+    }
+
+    fn outcome(
+        &mut self,
+        index: u32,
+        row: &Progress,
+        outcome: Outcome,
+        spread: &mut dyn FnMut() -> f64,
+    ) {
+        let mut entry = Entry {
+            index,
+            outcome,
+            gave_up: None,
+            due: None,
+            attempt: row.attempts.saturating_add(1),
+        };
+        match &entry.outcome {
+            Outcome::Delivered(delivered) => {
+                self.tell.delivered(index, delivered, self.now);
+                self.settled.done.push(index);
+            }
+            Outcome::Failed(problem) => {
+                self.tell.failed(index, problem.clone(), Some(self.now));
+                self.settled.done.push(index);
+            }
+            Outcome::Deferred(deferral) => {
+                let next = plan::after(self.rules, row, deferral, self.now, spread());
+                self.hold_mailbox(index, deferral, &next);
+                match next {
+                    Next::Wait(row) => {
+                        entry.due = Some(row.due);
+                        self.wait(index, row, deferral.problem.clone(), Some(self.now));
+                    }
+                    Next::GiveUp(why) => {
+                        entry.gave_up = Some(why);
+                        let problem = Problem {
+                            status: EXPIRED,
+                            ..deferral.problem.clone()
+                        };
+                        self.tell.failed(index, problem, Some(self.now));
+                        self.settled.done.push(index);
+                    }
+                }
+            }
+            Outcome::NotTried { .. } if row.expires <= self.now => return self.expired(index, row),
+            Outcome::NotTried { parked } => {
+                entry.attempt = row.attempts;
+                let due = if parked.is_none() {
+                    plan::later(self.now, NOT_TRIED_WAIT)
+                } else {
+                    row.due
+                };
+                let row = Progress {
+                    due,
+                    parked: parked.clone(),
+                    ..row.clone()
+                };
+                entry.due = row.attempt_at();
+                let problem = last_problem(&row);
+                self.wait(index, row, problem, None);
+            }
+        }
+        self.settled.log.push(entry);
+    }
+
+    /// Given up without an attempt.
+    fn expired(&mut self, index: u32, row: &Progress) {
+        let problem = Problem {
+            status: EXPIRED,
+            ..last_problem(row)
+        };
+        self.tell.failed(index, problem.clone(), None);
+        self.settled.done.push(index);
+        self.settled.log.push(Entry {
+            index,
+            outcome: Outcome::Failed(problem),
+            gave_up: Some(GiveUp::Lifetime),
+            due: None,
+            attempt: row.attempts,
+        });
+    }
+
+    /// It goes on waiting; its sender is told where that is due.
+    fn wait(
+        &mut self,
+        index: u32,
+        mut row: Progress,
+        problem: Problem,
+        last_attempt: Option<SystemTime>,
+    ) {
+        if row.delay_notice.is_some_and(|due| due <= self.now) {
+            row.delay_notice = None;
+            if self.rules.delay_notice_after.is_some() {
+                // What the operator holds has no next time, which is what a time in the past says.
+                let due = match row.state {
+                    State::Waiting => row.due,
+                    State::Held => row.due.min(self.now),
+                };
+                self.tell
+                    .delayed(index, problem, last_attempt, (due, row.expires));
+            }
+        }
+        self.settled.update.push((index, row));
+    }
+
+    /// A mailbox's wait holds back every message for it, also when this one is given up.
+    fn hold_mailbox(&mut self, index: u32, deferral: &Deferral, next: &Next) {
+        let hint = plan::believed(self.rules, deferral).filter(|hint| hint.holds == Holds::Mailbox);
+        let recipient = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.message.recipients.get(index));
+        let (Some(hint), Some(recipient)) = (hint, recipient) else {
+            return;
+        };
+        let until = match next {
+            Next::Wait(row) => row.due,
+            Next::GiveUp(_) => plan::later(self.now, plan::wait(&hint)),
+        };
+        let key = HoldKey::mailbox(&recipient.address);
+        let holds = &mut self.settled.mailbox_holds;
+        match holds.iter_mut().find(|(held, ..)| *held == key) {
+            Some((_, longest, _)) => *longest = until.max(*longest),
+            None => holds.push((key, until, deferral.problem.text.clone())),
+        }
+    }
+}
+
+/// What a row remembers of its last attempt.
+fn last_problem(row: &Progress) -> Problem {
+    let text = row
+        .last_reply
+        .clone()
+        .unwrap_or_else(|| "no attempt was made yet".to_owned());
+    let answer = Answer::parse(&text).filter(|answer| !answer.is_success());
+    let host = row
+        .appointment
+        .as_ref()
+        .and_then(|appointment| appointment.host);
+    Problem {
+        status: answer
+            .as_ref()
+            .and_then(|answer| answer.status)
+            .unwrap_or(Status(4, 0, 0)),
+        remote: answer.is_some(),
+        relay: host.map_or_else(
+            || "none".to_owned(),
+            |host| format!("[{}]:{}", host.0.ip(), host.0.port()),
+        ),
+        answered: None,
+        text,
+    }
+}

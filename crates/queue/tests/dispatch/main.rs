@@ -1,0 +1,12 @@
+//! The dispatcher in a world of its own: days in milliseconds, every choice from a seed.
+
+mod hosts;
+mod laws;
+mod spool;
+mod world;
+
+mod appointments;
+mod crashes;
+mod crowds;
+mod operator;
+mod random;

@@ -1,0 +1,170 @@
+//! The client's side of a session.
+//!
+//! The shell's loop: [`Session::poll`] until `None`, doing what each [`Action`] asks; write [`Session::output`] and
+//! call [`Session::output_taken`]; then read octets until [`Session::deadline`] and hand them to [`Session::receive`].
+//! A reply to a command that was not yet written is taken for garbage, so this order matters.
+//!
+//! Every mail that is handed to [`Session::send`] ends in exactly one [`Action::Done`], whatever happens.
+
+mod answer;
+mod command;
+mod extensions;
+mod outbox;
+mod session;
+mod stuffing;
+mod transaction;
+
+use std::time::Duration;
+
+use retry_hint::Answered;
+
+use crate::envelope::{Content, Recipient, Sender};
+use crate::reply::Answer;
+
+pub use command::MAX_ADDRESS_LEN;
+pub use extensions::Extensions;
+pub use session::Session;
+pub use transaction::PIPELINE_LEN;
+
+/// The longest reply that is taken, in octets, all lines together. More is [`Cause::Garbage`].
+pub const MAX_REPLY_LEN: usize = 16 * 1024;
+
+/// What a session is set up with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Our name in EHLO.
+    pub helo: String,
+    /// Whether STARTTLS is used where offered. A later issue adds "required" (DANE, MTA-STS).
+    pub tls: Tls,
+    /// Times to wait for each answer.
+    pub timeouts: Timeouts,
+}
+
+/// Use of STARTTLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// Never, also when offered.
+    Off,
+    /// When offered; whatever the certificate (RFC 7435).
+    Opportunistic,
+}
+
+/// RFC 5321 §4.5.3.2.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// The 220 greeting: 5 min.
+    pub greeting: Duration,
+    /// EHLO, MAIL, RCPT, RSET, STARTTLS: 5 min.
+    pub command: Duration,
+    /// The 354 after DATA: 2 min.
+    pub data: Duration,
+    /// One block of content: 3 min.
+    pub block: Duration,
+    /// The reply after the last dot: 10 min.
+    pub end_of_data: Duration,
+    /// QUIT: a few seconds are enough.
+    pub quit: Duration,
+}
+
+/// One mail for up to some recipients, all at this host.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// The sender and its parameters.
+    pub sender: Sender,
+    /// The recipients of this transaction.
+    pub recipients: Vec<Recipient>,
+    /// What the content is.
+    pub content: Content,
+}
+
+/// What the shell has to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Shake hands, then [`Session::secured`] or [`Session::tls_failed`].
+    StartTls,
+    /// Ready for a mail: [`Session::send`], or [`Session::quit`]. [`Session::extensions`] says what may be sent.
+    Ready,
+    /// The server waits for content: [`Session::body`] until the last piece.
+    WantBody,
+    /// What became of the mail: one fate a recipient, in their order. `Ready` or `Closed` follows.
+    Done(Vec<Fate>),
+    /// The session is over: write what output holds, if that can be done at once, and close the connection. `None`
+    /// after our QUIT.
+    Closed(Option<Failure>),
+}
+
+/// What became of one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// 2yz at the end of data: the host has it. The reply, for the log.
+    Accepted(Answer),
+    /// 4yz or 5yz, to which command.
+    Refused {
+        /// What the reply answered.
+        answered: Answered,
+        /// The reply.
+        reply: Answer,
+    },
+    /// `452 4.5.3` (or 552) to RCPT after others were accepted: next transaction, at once (RFC 5321 §4.5.3.1.10).
+    NextTransaction(Answer),
+    /// The host can't take this content as it is, and said so by what it did not offer. Nothing was sent: not for any
+    /// recipient, if it is the sender or the content; otherwise not for this one.
+    Unfit(Unfit),
+    /// The session broke before the outcome was known.
+    Broken(Broken),
+}
+
+/// What the content needs and the host lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// 8-bit content, no 8BITMIME: 5.6.3 unless converted.
+    EightBit,
+    /// SMTPUTF8 needed, not offered: 5.6.7 unless it can do without.
+    Utf8,
+    /// Larger than the host's SIZE: 5.3.4.
+    Size,
+    /// An address that would not stay within its command (control characters, `>`, an empty recipient), or is longer
+    /// than [`MAX_ADDRESS_LEN`]. No host can take it: 5.1.3 (recipient), 5.1.7 (sender).
+    Address,
+}
+
+/// Why a session is over without our QUIT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// A reply that ends the session: a 4yz or 5yz greeting or EHLO, or a 421 anywhere.
+    Refused {
+        /// What the reply answered.
+        answered: Answered,
+        /// The reply.
+        reply: Answer,
+    },
+    /// It broke.
+    Broken(Broken),
+}
+
+/// How a session broke, and while what was awaited ("while waiting for the answer to MAIL").
+///
+/// `EndOfData` is said only once the end of the content was handed over: then the host may have accepted the mail.
+/// Before that, while content is under way, it is `Data`. Between mails it is `Mail`, the next to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// What was under way.
+    pub during: Answered,
+    /// What happened.
+    pub cause: Cause,
+}
+
+/// What breaks a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The peer closed the connection.
+    Closed,
+    /// No answer in time.
+    TimedOut,
+    /// What came is no SMTP reply, or too long.
+    Garbage,
+    /// The TLS handshake failed. The caller may try once more in clear.
+    Tls,
+    /// We gave up: [`Session::abandon`].
+    Abandoned,
+}

@@ -1,0 +1,260 @@
+//! What lies in the data directory, and who may open it.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use queue::MessageId;
+use queue::spool::{Body, Change, Spool, SpoolError};
+use store::conformance::mail;
+use store::sqlite::{OpenError, SqliteSpool};
+
+fn bodies(dir: &Path) -> Vec<String> {
+    let files = |folder: fs::DirEntry| fs::read_dir(folder.path()).unwrap();
+    let names = fs::read_dir(dir.join("body"))
+        .unwrap()
+        .flat_map(|folder| files(folder.unwrap()));
+    let mut names: Vec<_> = names
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+fn stage(spool: &dyn Spool, id: MessageId) -> Body {
+    let mut staging = spool.stage(id).unwrap();
+    staging.write(&mail::content(id.0, 100_000)).unwrap();
+    assert!(staging.is_on_disk());
+    staging.finish().unwrap()
+}
+
+fn enqueue(id: MessageId, body: Body) -> Change {
+    let enqueue = vec![(Arc::new(mail::message(id, 1)), body, vec![mail::row(0)])];
+    Change {
+        enqueue,
+        ..Change::default()
+    }
+}
+
+#[test]
+fn a_large_content_is_a_file_as_long_as_its_message_lives() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = SqliteSpool::open(dir.path()).unwrap();
+    let id = spool.new_id(mail::time(0));
+    drop(stage(&spool, id));
+    assert!(
+        bodies(dir.path()).is_empty(),
+        "dropped before it was submitted"
+    );
+    mail::submit(&spool, enqueue(id, stage(&spool, id))).unwrap();
+    assert_eq!(bodies(dir.path()), [id.to_string()]);
+    let folder = &id.to_string()[11..];
+    assert!(
+        dir.path()
+            .join("body")
+            .join(folder)
+            .join(id.to_string())
+            .is_file()
+    );
+    assert!(
+        matches!(
+            spool.stage(id).unwrap().write(&[0; 100_000]),
+            Err(SpoolError::Sick(_))
+        ),
+        "its file is safe"
+    );
+    mail::submit(&spool, mail::done(id, 0)).unwrap();
+    assert!(bodies(dir.path()).is_empty());
+    let id = spool.new_id(mail::time(0));
+    let refused = stage(&spool, id);
+    spool.close(Duration::from_secs(60));
+    assert_eq!(
+        mail::submit(&spool, enqueue(id, refused)),
+        Err(SpoolError::Closed)
+    );
+    assert!(bodies(dir.path()).is_empty(), "refused: nothing stays");
+}
+
+#[test]
+fn orphans_are_swept_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = SqliteSpool::open(dir.path()).unwrap();
+    let id = spool.new_id(mail::time(0));
+    mail::submit(&spool, enqueue(id, stage(&spool, id))).unwrap();
+    drop(spool);
+    let put = |name: &str| {
+        let folder = dir.path().join("body").join(&name[name.len() - 2..]);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(name), "left by a crash").unwrap();
+    };
+    let orphans: Vec<_> = (1..50).map(|n| MessageId(id.0 + n)).collect();
+    orphans.iter().for_each(|orphan| put(&orphan.to_string()));
+    put("notes.txt");
+    let spool = SqliteSpool::open(dir.path()).unwrap();
+    // While the sweep runs, one of those ids is given to a new message.
+    let again = orphans[0];
+    mail::submit(&spool, enqueue(again, stage(&spool, again))).unwrap();
+    let mut kept = vec![id.to_string(), again.to_string(), "notes.txt".to_owned()];
+    kept.sort();
+    until(|| bodies(dir.path()) == kept);
+    assert!(mail::read(&spool.body(again).unwrap().unwrap()) == mail::content(again.0, 100_000));
+}
+
+/// Turns until it is so; gives up after long.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a test that waits for a thread must end"
+)]
+fn until(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60), "never");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn it_can_be_read_while_a_server_runs_and_while_none_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = SqliteSpool::open(dir.path()).unwrap();
+    let (small, large) = (mail::at(&spool, 2), mail::at(&spool, 1));
+    mail::submit(
+        &spool,
+        mail::enqueue(&small, b"small", vec![mail::row(5), mail::row(6)]),
+    )
+    .unwrap();
+    mail::submit(&spool, enqueue(large.id, stage(&spool, large.id))).unwrap();
+    let check = || {
+        let reader = SqliteSpool::open_read_only(dir.path()).unwrap();
+        assert_eq!(
+            reader.count().unwrap(),
+            queue::spool::Count {
+                messages: 2,
+                recipients: 3
+            }
+        );
+        assert_eq!(reader.list(None, 10).unwrap().len(), 2);
+        assert_eq!(reader.next_wake(), Ok(Some(mail::time(0))));
+        assert_eq!(reader.holds(), Ok(vec![]));
+        assert_eq!(
+            mail::read(&reader.body(small.id).unwrap().unwrap()),
+            b"small"
+        );
+        assert_eq!(
+            mail::read(&reader.body(large.id).unwrap().unwrap()).len(),
+            100_000
+        );
+        assert_eq!(
+            mail::submit(&reader, mail::done(small.id, 0)),
+            Err(SpoolError::Closed)
+        );
+        assert!(matches!(reader.stage(small.id), Err(SpoolError::Closed)));
+    };
+    check();
+    drop(spool);
+    check();
+    let spool = SqliteSpool::open(dir.path()).unwrap();
+    check();
+    drop(spool);
+    assert_eq!(bodies(dir.path()).len(), 1);
+}
+
+#[test]
+fn what_cannot_be_opened_says_why() {
+    let refused = |dir: &Path| SqliteSpool::open(dir).unwrap_err().to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("spool.db");
+    let none = SqliteSpool::open_read_only(dir.path())
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        none,
+        format!("{}: No such file or directory (os error 2)", path.display())
+    );
+    drop(SqliteSpool::open(dir.path()).unwrap());
+
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    drop(db);
+    let newer = format!(
+        "{}: written by a newer Postdate (version 99 of the tables, this one knows 1)",
+        path.display()
+    );
+    assert_eq!(refused(dir.path()), newer);
+    assert_eq!(
+        SqliteSpool::open_read_only(dir.path())
+            .unwrap_err()
+            .to_string(),
+        newer
+    );
+
+    fs::write(
+        &path,
+        "no database, but a text that is long enough to be looked at as one".repeat(20),
+    )
+    .unwrap();
+    assert_eq!(
+        refused(dir.path()),
+        format!("{}: file is not a database", path.display())
+    );
+
+    let lock = store::lock::DirLock::take(dir.path()).unwrap();
+    let pid = std::process::id();
+    assert!(
+        matches!(SqliteSpool::open(dir.path()), Err(OpenError::Locked { pid: holder }) if holder == pid)
+    );
+    assert_eq!(
+        refused(dir.path()),
+        format!("the data directory is in use by process {pid}")
+    );
+    drop(lock);
+}
+
+#[test]
+fn nobody_else_reads_our_mail() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let spool = SqliteSpool::open(dir.path()).unwrap();
+    mail::submit(
+        &spool,
+        mail::enqueue(&mail::at(&spool, 1), b"x", vec![mail::row(0)]),
+    )
+    .unwrap();
+    for name in ["spool.db", "spool.db-wal", "spool.db-shm", "body"] {
+        let mode = fs::metadata(dir.path().join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
+    }
+}
+
+#[test]
+fn an_administrator_can_read_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = SqliteSpool::open(dir.path()).unwrap();
+    let message = mail::message(MessageId(1_700_000_000_000_000), 1);
+    mail::submit(&spool, mail::enqueue(&message, b"x", vec![mail::row(60)])).unwrap();
+    let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
+    let read = |sql: &str| {
+        db.query_row(sql, [], |row| row.get::<_, String>(0))
+            .unwrap()
+    };
+    assert_eq!(
+        read("SELECT envelope ->> '$.sender.address' FROM message"),
+        "sender@a.example"
+    );
+    assert_eq!(
+        read("SELECT envelope ->> '$.recipients[0].address' FROM message"),
+        "r0@b.example"
+    );
+    assert_eq!(
+        read("SELECT state || ' ' || datetime(due / 1000, 'unixepoch') FROM progress"),
+        "waiting 2023-11-14 22:14:20"
+    );
+    assert_eq!(read("PRAGMA journal_mode"), "wal");
+    assert_eq!(read("PRAGMA integrity_check"), "ok");
+}
