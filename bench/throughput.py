@@ -386,7 +386,7 @@ def machine(args):
     info = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.split(":")[1].strip() for line in info if line.startswith("model name")), platform.machine())
     memory = int(Path("/proc/meminfo").read_text().split()[1]) / 1024 / 1024
-    kind = subprocess.run(["stat", "-f", "-c", "%T", args.dir], capture_output=True, text=True).stdout.strip()
+    kind = subprocess.run(["df", "--output=fstype", args.dir], capture_output=True, text=True).stdout.split()[-1]
     version = subprocess.run([tool("postconf"), "-h", "-d", "mail_version"], capture_output=True, text=True).stdout
     return {"date": time.strftime("%Y-%m-%d"), "cpu": model, "cores": CORES, "memory_gib": round(memory, 1),
             "system": f"{platform.system()} {platform.release()}", "disk": kind, "postfix": version.strip()}
