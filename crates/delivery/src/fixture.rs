@@ -45,5 +45,6 @@ pub(crate) fn job(destination: Destination, recipients: &[&str], content: Conten
         body: None,
         rows,
         destination,
+        renewed: false,
     }
 }

@@ -175,6 +175,8 @@ fn one(operation: Operation, row: &Progress, now: SystemTime) -> Option<Progress
         }),
         (Operation::Release, State::Held) => Some(Progress {
             state: State::Waiting,
+            // The hold it was under may be long over.
+            parked: None,
             ..row
         }),
         (Operation::Retry, State::Waiting) => Some(Progress {

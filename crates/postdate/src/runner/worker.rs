@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use delivery::Holds;
 use queue::dispatch::{Job, LaneId};
 use queue::outcome::{Deferral, Problem};
-use queue::spool::Body;
+use queue::spool::{Body, Change};
 use queue::{HostKey, Outcome, Report};
 use smtp::Status;
 use tokio::sync::oneshot;
@@ -111,7 +111,12 @@ async fn next(runner: &Arc<Runner>, lane: &mut delivery::Lane, id: LaneId) -> bo
     runner.pump();
     if let Some(job) = job {
         runner.idle.leave(id);
-        let report = attempt(runner, lane, id, &job).await;
+        let report = if job.renewed && runner.submit(Change::default()).await.is_err() {
+            // The next attempt is not durable, so this one is not made.
+            all(&job, |_| Outcome::NotTried { parked: None })
+        } else {
+            attempt(runner, lane, id, &job).await
+        };
         let message = job.message.id;
         runner.dispatcher().report(id, job, report, runner.now());
         runner.pump();

@@ -49,9 +49,11 @@ impl Dispatcher {
         }
         // After so long a wait its lease is over, or nearly: it is renewed, so that the next attempt's time is ahead.
         let soon = plan::later(now, self.rules.first_backoff / 4);
+        let mut renewed = false;
         for (index, row) in &rows {
             if plan::under_way(&self.rules, row, since).due <= soon {
                 batch.update(message.id, *index, plan::under_way(&self.rules, row, now));
+                renewed = true;
             }
         }
         for (index, _) in &rows {
@@ -71,6 +73,7 @@ impl Dispatcher {
             body,
             rows,
             destination: destination.clone(),
+            renewed,
         })
     }
 

@@ -51,6 +51,8 @@ pub struct Job {
     pub rows: Vec<(u32, Progress)>,
     /// Where it goes.
     pub destination: Destination,
+    /// It waited so long that its lease was renewed: dial only when what `poll` gives now is durable.
+    pub renewed: bool,
 }
 
 /// What the shell has to do.

@@ -104,9 +104,13 @@ impl Dispatcher {
             batch.update(message.id, index, row);
         }
         let mut jobs: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (index, row) in left {
+        for (index, mut row) in left {
             match self.fate(which, purpose, &message, index) {
                 Fate::Attempt(destination, errand) => {
+                    // An operator's attempt is early: the appointment that it comes before is not broken by it.
+                    if let (Purpose::Retry, Some(were)) = (purpose, were.get(&index)) {
+                        row.due = were.due;
+                    }
                     self.active
                         .add((message.id, index), &destination, Place::Queued);
                     jobs.entry((destination, errand))
