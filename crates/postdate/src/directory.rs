@@ -77,7 +77,7 @@ impl Directory {
     /// What an address is: as it is written, then without its tag, then any user of the domain, then the catch-all.
     pub(crate) fn find(&self, address: &str) -> Found {
         let domain = normal_domain(domain_of(address));
-        let user = local_part_of(address).to_lowercase();
+        let user = unquoted(local_part_of(address));
         let local = self.routing.is_local(&domain);
         let untagged = (!self.separator.is_empty())
             .then(|| user.split_once(self.separator.as_str()))
@@ -177,7 +177,7 @@ impl Directory {
             // Led to itself: its own mailbox.
             Found::Alias(_) => {
                 let domain = normal_domain(domain_of(address));
-                let user = local_part_of(address).to_lowercase();
+                let user = unquoted(local_part_of(address));
                 self.mailboxes
                     .get(&format!("{user}@{domain}"))
                     .or_else(|| {
@@ -194,18 +194,35 @@ impl Directory {
 
 fn normal(address: &str) -> String {
     match address.rsplit_once('@') {
-        Some((user, domain)) => format!("{}@{}", user.to_lowercase(), normal_domain(domain)),
-        None => address.to_lowercase(),
+        Some((user, domain)) => format!("{}@{}", unquoted(user), normal_domain(domain)),
+        None => unquoted(address),
     }
 }
 
+/// In lower case, and as it is meant: `"bob"@x` is `bob@x` (RFC 5321 §4.1.2).
+fn unquoted(local_part: &str) -> String {
+    let inner = local_part
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    let Some(inner) = inner else {
+        return local_part.to_lowercase();
+    };
+    let mut user = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        user.extend(if c == '\\' { chars.next() } else { Some(c) });
+    }
+    user.to_lowercase()
+}
+
+/// Each name is filled in once: what stands in a user's name is no name to be filled in.
 fn fill(template: &std::path::Path, user: &str, domain: &str) -> PathBuf {
-    PathBuf::from(
-        template
-            .to_string_lossy()
-            .replace("{user}", user)
-            .replace("{domain}", domain),
-    )
+    let template = template.to_string_lossy();
+    let mut parts = template
+        .split("{user}")
+        .map(|part| part.replace("{domain}", domain));
+    let first = parts.next().unwrap_or_default();
+    PathBuf::from(parts.fold(first, |path, part| path + user + &part))
 }
 
 /// A peer chooses the user: it must not choose a folder.
@@ -264,6 +281,7 @@ mod tests {
             ("nobody@home.example", "bob@home.example"),
             ("postmaster@any.example", "bob@home.example"),
             ("postmaster", "bob@home.example"),
+            ("\"postmaster\"@any.example", "bob@home.example"),
             ("x@elsewhere.example", "x@elsewhere.example"),
             ("moved@elsewhere.example", "bob@home.example"),
         ] {
@@ -287,6 +305,15 @@ mod tests {
             ("../../etc@any.example", None),
             ("a/b@any.example", None),
             (".hidden@any.example", None),
+            ("\"Zoe\"@any.example", Some("/mail/any.example/zoe")),
+            ("\"z\\oe+x\"@any.example", Some("/mail/any.example/zoe")),
+            ("\"..\"@any.example", None),
+            ("\"a/b\"@any.example", None),
+            (
+                "\"{domain}\"@any.example",
+                Some("/mail/any.example/{domain}"),
+            ),
+            ("\"bob\"@home.example", Some("/mail/bob")),
             ("x@elsewhere.example", None),
         ] {
             assert_eq!(here.maildir(address), path.map(PathBuf::from), "{address}");

@@ -290,6 +290,22 @@ fn what_is_said_of_a_recipient_ends_it() {
 }
 
 #[test]
+fn no_host_is_dialled_before_the_time_it_named_for_this_mail() {
+    check(
+        vec![group(&[0], "a b c", None)],
+        "open a -> new
+        send 0 -> mail 451 4.3.2 TIME=600 full
+        open b -> new
+        send 0 -> mail 451 4.3.2 TIME=30 full
+        open c -> none
+        0 deferred 4.3.2 by a wait 600: 451 4.3.2 TIME=600 full
+        192.0.2.1:25 works
+        192.0.2.2:25 works
+        192.0.2.3:25 unreachable: connect to c[192.0.2.3]:25: connection refused",
+    );
+}
+
+#[test]
 fn what_is_said_of_the_message_binds_that_host_only() {
     check(
         vec![group(&[0], "a b c", None)],

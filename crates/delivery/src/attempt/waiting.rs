@@ -2,7 +2,7 @@
 
 use queue::outcome::{Deferral, Outcome, Problem};
 use queue::{HoldKey, HostKey};
-use retry_hint::Hint;
+use retry_hint::{Hint, Holds};
 
 /// What one host gave instead of a decision.
 #[derive(Clone, Debug)]
@@ -51,19 +51,26 @@ impl Waiting {
     }
 }
 
-/// The host that may be free first speaks for all: one that named no time, or else the one with the shortest wait.
+/// One host speaks for all. A wait for this mail at one host (a hint to MAIL or DATA) stands nowhere but in the row, so
+/// the longest of these decides: no host is dialled before the time it named. A host's own wait is held for that host
+/// besides, so otherwise it is the one that may be free first: one that named no time, or the shortest wait.
 fn deferred(troubles: Vec<Trouble>) -> Outcome {
     let wait = |trouble: &Trouble| {
         trouble
             .hint
             .map_or(0, |hint| hint.wait_secs.saturating_add(1))
     };
-    let last = troubles.into_iter().rev().min_by_key(wait);
+    let binds = |trouble: &&Trouble| trouble.hint.is_some_and(|hint| hint.holds != Holds::Host);
+    let longest = troubles
+        .iter()
+        .filter(binds)
+        .max_by_key(|&trouble| wait(trouble));
+    let speaker = longest.or_else(|| troubles.iter().rev().min_by_key(|&trouble| wait(trouble)));
     let Some(Trouble {
         host,
         problem,
         hint,
-    }) = last
+    }) = speaker.cloned()
     else {
         return Outcome::NotTried { parked: None };
     };

@@ -16,6 +16,7 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
         Err(code) => return code,
     };
     log::start(config.log.format, &config.log.level);
+    raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("postdate")
@@ -25,6 +26,20 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
         Err(err) => return fail(exit::FAILURE, format_args!("can't start: {err}")),
     };
     runtime.block_on(serve(file, config))
+}
+
+/// A connection, a session to another host and a large mail each take a file descriptor: the usual soft limit of 1,024 is
+/// less than the connections that are allowed.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(err) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(target: "server", "the limit of open files could not be raised: {err}");
+    }
 }
 
 async fn serve(file: Option<&Path>, config: Config) -> ExitCode {

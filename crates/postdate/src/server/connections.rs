@@ -13,8 +13,28 @@ pub(crate) struct Connections {
 
 #[derive(Default)]
 struct Counts {
-    all: usize,
-    by_client: HashMap<IpAddr, usize>,
+    network: usize,
+    local: usize,
+    by_client: HashMap<Peer, usize>,
+}
+
+impl Counts {
+    /// Programs on this machine don't take the network's places, nor the other way round.
+    fn all(&mut self, peer: Peer) -> &mut usize {
+        match peer {
+            Peer::Address(_) => &mut self.network,
+            Peer::User(_) => &mut self.local,
+        }
+    }
+}
+
+/// Who is counted as one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Peer {
+    /// A network client, by its address.
+    Address(IpAddr),
+    /// A program on this machine, by its user id.
+    User(u32),
 }
 
 /// Why one more may not come in.
@@ -28,7 +48,7 @@ impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::All => "Too many connections",
-            Self::Client => "Too many connections from your address",
+            Self::Client => "Too many connections from you",
         })
     }
 }
@@ -36,7 +56,7 @@ impl fmt::Display for Full {
 /// One connection's place. Dropped, it is free again.
 pub(crate) struct Guard {
     connections: Arc<Connections>,
-    client: IpAddr,
+    peer: Peer,
 }
 
 impl Connections {
@@ -46,24 +66,27 @@ impl Connections {
     /// None is free.
     pub(crate) fn enter(
         self: &Arc<Self>,
-        client: IpAddr,
+        peer: Peer,
         max: usize,
         max_per_client: usize,
     ) -> Result<Guard, Full> {
-        let client = client.to_canonical();
+        let peer = match peer {
+            Peer::Address(client) => Peer::Address(client.to_canonical()),
+            Peer::User(_) => peer,
+        };
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.all >= max {
+        if *counts.all(peer) >= max {
             return Err(Full::All);
         }
-        let of_client = counts.by_client.entry(client).or_default();
+        let of_client = counts.by_client.entry(peer).or_default();
         if *of_client >= max_per_client {
             return Err(Full::Client);
         }
         *of_client += 1;
-        counts.all += 1;
+        *counts.all(peer) += 1;
         Ok(Guard {
             connections: Arc::clone(self),
-            client,
+            peer,
         })
     }
 }
@@ -75,11 +98,11 @@ impl Drop for Guard {
             .counts
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        counts.all -= 1;
-        if let Some(of_client) = counts.by_client.get_mut(&self.client) {
+        *counts.all(self.peer) -= 1;
+        if let Some(of_client) = counts.by_client.get_mut(&self.peer) {
             *of_client -= 1;
             if *of_client == 0 {
-                counts.by_client.remove(&self.client);
+                counts.by_client.remove(&self.peer);
             }
         }
     }
@@ -92,15 +115,21 @@ mod tests {
     #[test]
     fn places_are_limited_and_given_back() {
         let connections = Arc::new(Connections::default());
-        let a: IpAddr = "192.0.2.1".parse().expect("an address");
-        let mapped: IpAddr = "::ffff:192.0.2.1".parse().expect("an address");
-        let b: IpAddr = "192.0.2.2".parse().expect("an address");
+        let a = Peer::Address("192.0.2.1".parse().expect("an address"));
+        let mapped = Peer::Address("::ffff:192.0.2.1".parse().expect("an address"));
+        let b = Peer::Address("192.0.2.2".parse().expect("an address"));
         let first = connections.enter(a, 3, 2).ok();
         let second = connections.enter(mapped, 3, 2).ok();
         assert!(first.is_some() && second.is_some());
         assert_eq!(connections.enter(a, 3, 2).err(), Some(Full::Client));
         let third = connections.enter(b, 3, 2).ok();
         assert_eq!(connections.enter(b, 3, 2).err(), Some(Full::All));
+        let local = connections.enter(Peer::User(1000), 1, 1);
+        assert!(local.is_ok(), "programs here have places of their own");
+        assert_eq!(
+            connections.enter(Peer::User(1001), 1, 1).err(),
+            Some(Full::All)
+        );
         drop((first, third));
         assert!(connections.enter(a, 3, 2).is_ok());
     }

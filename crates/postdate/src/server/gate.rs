@@ -12,7 +12,7 @@ use smtp::server::{Decision, Session};
 use smtp::{Reply, Status};
 use store::greylist::Greylist;
 
-use super::connections::{Connections, Guard};
+use super::connections::{Connections, Guard, Peer};
 use super::intake::Incoming;
 use super::trace;
 use crate::config::GreylistMode;
@@ -118,15 +118,15 @@ impl Visitor {
 impl Gate {
     /// May this client talk to us at all?
     pub(crate) fn connect(&self, visitor: &mut Visitor) -> Decision {
-        if visitor.door != Door::Network {
-            return Decision::Accept;
-        }
         let limits = &self.site.get().config.limits;
-        match self.connections.enter(
-            visitor.addr.ip(),
-            limits.connections,
-            limits.connections_per_client,
-        ) {
+        let peer = match visitor.door {
+            Door::Network => Peer::Address(visitor.addr.ip()),
+            Door::Local { uid } => Peer::User(uid),
+        };
+        match self
+            .connections
+            .enter(peer, limits.connections, limits.connections_per_client)
+        {
             Ok(guard) => {
                 visitor.guard = Some(guard);
                 Decision::Accept

@@ -18,6 +18,8 @@ pub(super) struct Incoming {
     id: MessageId,
     begun: SystemTime,
     head_len: u64,
+    /// Nothing of the content came yet.
+    at_start: bool,
     staged: Result<Box<dyn Staging>, SpoolError>,
 }
 
@@ -34,12 +36,24 @@ impl Incoming {
             id,
             begun,
             head_len: head.len() as u64,
+            at_start: true,
             staged,
         }
     }
 
     /// Appends. What goes wrong is told at the end, as SMTP has it.
     pub(super) async fn write(&mut self, octets: &[u8]) {
+        let Ok(staging) = &mut self.staged else {
+            return;
+        };
+        if std::mem::take(&mut self.at_start) && !begins_with_a_field(octets) {
+            // Else a first line that is no field would be read as part of our own.
+            self.head_len += 2;
+            if let Err(err) = staging.write(b"\r\n") {
+                self.staged = Err(err);
+                return;
+            }
+        }
         let Ok(staging) = &mut self.staged else {
             return;
         };
@@ -110,6 +124,24 @@ impl Incoming {
     }
 }
 
+/// Whether content begins with a header field (RFC 5322 §2.2: printable ASCII, then a colon) or with the empty line that
+/// ends a header. Of a name that is cut off, what there is of it decides.
+fn begins_with_a_field(octets: &[u8]) -> bool {
+    if octets.starts_with(b"\r\n") {
+        return true;
+    }
+    match octets
+        .iter()
+        .position(|&octet| !(b'!'..=b'~').contains(&octet) || octet == b':')
+    {
+        Some(0) => false,
+        Some(end) if octets[end] == b':' => true,
+        // Old mailers put blanks before the colon (RFC 5322 §4.5).
+        Some(end) => octets[end..].iter().find(|octet| !b" \t".contains(octet)) == Some(&b':'),
+        None => true,
+    }
+}
+
 /// The final addresses, each once. What an alias leads to keeps the address it was sent to as ORCPT (RFC 3461 §5.2.7).
 pub(crate) fn expand(site: &Site, recipients: &[Recipient]) -> Vec<Recipient> {
     let mut all: Vec<Recipient> = Vec::with_capacity(recipients.len());
@@ -155,4 +187,31 @@ fn xtext(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_field_is_kept_out_of_our_trace() {
+        for (content, is_field) in [
+            (&b"Subject: x\r\n"[..], true),
+            (b"Subject : x\r\n", true),
+            (b"Subj", true),
+            (b"\r\nbody", true),
+            (b"\t(Authenticated sender: ceo)\r\n", false),
+            (b" folded: x\r\n", false),
+            (b"just a body\r\n", false),
+            (b": x\r\n", false),
+            (b"a\r\nb: c\r\n", false),
+        ] {
+            assert_eq!(
+                begins_with_a_field(content),
+                is_field,
+                "{}",
+                content.escape_ascii()
+            );
+        }
+    }
 }

@@ -132,15 +132,15 @@ impl Files {
         let folder = path.parent().unwrap_or(&self.dir);
         let failed = |e: &io::Error| self.health.fsync("body", e);
         file.sync_data().map_err(|e| failed(&e))?;
-        File::open(folder)
-            .and_then(|f| f.sync_all())
-            .map_err(|e| failed(&e))?;
+        // Only a sync that failed is past mending; a folder that can't be opened now (no file descriptor is free) was
+        // not synced, and no harm is done.
+        let open =
+            |folder: &Path| File::open(folder).map_err(|e| self.health.file("body folder", &e));
+        open(folder)?.sync_all().map_err(|e| failed(&e))?;
         let synced = || self.synced.lock().unwrap_or_else(PoisonError::into_inner);
         let known = synced().contains(folder);
         if !known {
-            File::open(&self.dir)
-                .and_then(|f| f.sync_all())
-                .map_err(|e| failed(&e))?;
+            open(&self.dir)?.sync_all().map_err(|e| failed(&e))?;
             synced().insert(folder.to_owned());
         }
         Ok(())
