@@ -127,7 +127,7 @@ impl Incoming {
 /// Whether content begins with a header field (RFC 5322 §2.2: printable ASCII, then a colon) or with the empty line that
 /// ends a header. Of a name that is cut off, what there is of it decides.
 fn begins_with_a_field(octets: &[u8]) -> bool {
-    if octets.starts_with(b"\r\n") {
+    if octets.starts_with(b"\r\n") || octets == b"\r" {
         return true;
     }
     match octets
@@ -137,7 +137,10 @@ fn begins_with_a_field(octets: &[u8]) -> bool {
         Some(0) => false,
         Some(end) if octets[end] == b':' => true,
         // Old mailers put blanks before the colon (RFC 5322 §4.5).
-        Some(end) => octets[end..].iter().find(|octet| !b" \t".contains(octet)) == Some(&b':'),
+        Some(end) => octets[end..]
+            .iter()
+            .find(|octet| !b" \t".contains(octet))
+            .is_none_or(|&octet| octet == b':'),
         None => true,
     }
 }
@@ -199,6 +202,8 @@ mod tests {
             (&b"Subject: x\r\n"[..], true),
             (b"Subject : x\r\n", true),
             (b"Subj", true),
+            (b"Subject ", true),
+            (b"\r", true),
             (b"\r\nbody", true),
             (b"\t(Authenticated sender: ceo)\r\n", false),
             (b" folded: x\r\n", false),
