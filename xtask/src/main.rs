@@ -32,9 +32,9 @@ enum Command {
     Tidy,
     /// Install the peers that tests run against (root, Debian).
     Peers,
-    /// The long test: kill -9 and power cuts, many rounds (root).
+    /// The long test: kill -9, bad lines and power cuts, many rounds (root).
     Long {
-        /// Rounds of each kind.
+        /// Kills and power cuts; a bad line strikes five sessions for each.
         #[arg(long, default_value_t = 20)]
         rounds: u32,
         /// Repeat a run: the number that it printed.

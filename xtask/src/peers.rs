@@ -15,8 +15,11 @@ const INSTALLED: &[(&str, &str)] = &[
     ("/usr/sbin/smtp-sink", "postfix"),
     ("/usr/sbin/postgrey", "postgrey"),
     ("/usr/bin/swaks", "swaks"),
+    ("/usr/bin/miltertest", "miltertest"),
     // swaks takes STARTTLS from there.
     ("perl -MNet::SSLeay -e 1", "libnet-ssleay-perl"),
+    ("/usr/sbin/dovecot", "dovecot-core"),
+    ("/usr/lib/dovecot/lmtp", "dovecot-lmtpd"),
     ("/usr/bin/sqlite3", "sqlite3"),
     ("/usr/bin/strace", "strace"),
     ("/usr/bin/python3", "python3"),
@@ -172,9 +175,10 @@ fn unpack(root: &Path, peer: &Unpacked) -> Result<(), String> {
             peer.packages.join(", "),
             folder.display()
         );
+        // As ourselves: apt's own user may not come into the folder.
         run(apt()
             .current_dir(&archives)
-            .arg("download")
+            .args(["-o", "APT::Sandbox::User=root", "download"])
             .args(peer.packages))?;
         let mut libraries = Vec::new();
         for archive in fs::read_dir(&archives)

@@ -36,11 +36,11 @@ type Step<'a> = Box<dyn FnOnce() -> Result<(), String> + 'a>;
     clippy::disallowed_methods,
     reason = "how long a step takes is shown to whoever waits for it"
 )]
-fn now() -> std::time::Instant {
+pub(crate) fn now() -> std::time::Instant {
     std::time::Instant::now()
 }
 
-fn elapsed(since: std::time::Instant) -> Duration {
+pub(crate) fn elapsed(since: std::time::Instant) -> Duration {
     since.elapsed()
 }
 

@@ -3,6 +3,7 @@
 //! The driver calls [`Attempt::next`], does what the [`Step`] asks, and tells what came of it, until [`Step::Over`].
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use queue::outcome::{Deferral, HostEvent, Outcome, Problem, Report};
 use queue::{HoldKey, HostKey};
@@ -42,6 +43,15 @@ pub(crate) enum Step {
     Over,
 }
 
+/// What a session goes over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Path {
+    /// Our own address.
+    pub(crate) local: Option<IpAddr>,
+    /// The version of TLS.
+    pub(crate) tls: Option<&'static str>,
+}
+
 /// How the session stands after a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum After {
@@ -56,6 +66,8 @@ pub(crate) enum After {
 pub(crate) struct Group {
     pub(crate) recipients: Vec<u32>,
     pub(crate) free: Free,
+    /// The host whose word about the mail is the last: see [`crate::hosts::Wish`].
+    pub(crate) decides: Option<HostKey>,
 }
 
 /// See the module.
@@ -73,6 +85,7 @@ struct Asking {
     waiting: Vec<Waiting>,
     hosts: VecDeque<Host>,
     held: Option<HoldKey>,
+    decides: Option<HostKey>,
     at: At,
 }
 
@@ -82,6 +95,7 @@ struct At {
     security: Option<Security>,
     fresh: bool,
     stage: Stage,
+    path: Path,
     seven_bit: bool,
     /// Who is sent to now; empty: all that wait.
     now: Vec<u32>,
@@ -129,9 +143,10 @@ impl Attempt {
     }
 
     /// A session with the host is ready. `kept`: it was open from an earlier mail.
-    pub(crate) fn opened(&mut self, kept: bool) {
+    pub(crate) fn opened(&mut self, kept: bool, path: Path) {
         if let Some(asking) = &mut self.asking {
             asking.at.stage = Stage::Open { kept };
+            asking.at.path = path;
         }
     }
 
@@ -141,6 +156,7 @@ impl Attempt {
         self.met(host.key(), HostEvent::Unreachable(problem.text.clone()));
         self.next_host(Trouble {
             host: host.key(),
+            local: None,
             problem,
             hint: None,
         });
@@ -157,8 +173,8 @@ impl Attempt {
         }
     }
 
-    /// A new session ended before it was ready for a mail.
-    pub(crate) fn not_ready(&mut self, failure: Option<Failure>) {
+    /// A new session, from our address `local`, ended before it was ready for a mail.
+    pub(crate) fn not_ready(&mut self, failure: Option<Failure>, local: Option<IpAddr>) {
         let Some((host, at)) = self.place() else {
             return;
         };
@@ -171,7 +187,7 @@ impl Attempt {
             return;
         }
         self.closed(&host, failure.as_ref());
-        let trouble = self.trouble_of(&host, failure);
+        let trouble = self.trouble_of(&host, failure, local);
         self.next_host(trouble);
     }
 
@@ -205,6 +221,7 @@ impl Attempt {
             problem,
             hint: None,
             host: None,
+            local: None,
         }));
     }
 
@@ -242,10 +259,12 @@ impl Attempt {
         let event = match failure {
             None => return,
             Some(Failure::Broken(broken)) => {
-                HostEvent::Unreachable(words::broken(host, *broken).text)
+                HostEvent::Unreachable(words::broken(host, broken).text)
             }
-            // A 5yz greeting is an answer, and no reason to make other mail wait.
-            Some(Failure::Refused { reply, .. }) if reply.is_permanent() => HostEvent::Works,
+            // A 5yz greeting is an answer, and no reason to make other mail wait: see `trouble_of` for where it is.
+            Some(Failure::Refused { reply, .. }) if reply.is_permanent() && !host.is_lmtp() => {
+                HostEvent::Works
+            }
             Some(Failure::Refused { answered, reply }) => HostEvent::Refused {
                 reply: reply.raw.clone(),
                 hint: self
@@ -256,17 +275,23 @@ impl Attempt {
         self.met(host.key(), event);
     }
 
-    fn trouble_of(&self, host: &Host, failure: Option<Failure>) -> Trouble {
+    fn trouble_of(&self, host: &Host, failure: Option<Failure>, local: Option<IpAddr>) -> Trouble {
         let (problem, hint) = match failure {
-            Some(Failure::Refused { answered, reply }) => (
-                words::refused(host, answered, &reply),
-                self.hint(&reply.raw, answered),
-            ),
-            Some(Failure::Broken(broken)) => (words::broken(host, broken), None),
+            Some(Failure::Refused { answered, reply }) => {
+                let mut problem = words::refused(host, answered, &reply);
+                // A server of mailboxes that wants nothing of us is set up wrongly, here or there, and is mended.
+                // Until then mail waits.
+                if host.is_lmtp() {
+                    problem.status.0 = 4;
+                }
+                (problem, self.hint(&reply.raw, answered))
+            }
+            Some(Failure::Broken(broken)) => (words::broken(host, &broken), None),
             None => (words::ended(host), None),
         };
         Trouble {
             host: host.key(),
+            local,
             problem,
             hint,
         }
@@ -301,6 +326,7 @@ impl Asking {
             waiting: group.recipients.into_iter().map(Waiting::new).collect(),
             hosts: group.free.hosts.into(),
             held: group.free.held,
+            decides: group.decides,
             at: At::default(),
         }
     }
@@ -356,7 +382,7 @@ fn is_tls(failure: Option<&Failure>) -> bool {
     matches!(
         failure,
         Some(Failure::Broken(Broken {
-            cause: Cause::Tls,
+            cause: Cause::Tls(_),
             ..
         }))
     )

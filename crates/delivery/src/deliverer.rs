@@ -1,7 +1,7 @@
 //! Does what an attempt asks for.
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use queue::dispatch::Job;
@@ -9,7 +9,7 @@ use queue::outcome::{Deferral, Outcome};
 use queue::spool::Body;
 use queue::{Destination, HostKey, Report};
 use retry_hint::Tongues;
-use smtp::client::Tls;
+use smtp::client::{Protocol, Tls};
 use tokio::time::timeout;
 
 use crate::attempt::{Attempt, Group};
@@ -18,7 +18,7 @@ use crate::hosts::{Free, Host, Wish, free, order, without_route};
 use crate::lane::Lane;
 use crate::local;
 use crate::pool::Slots;
-use crate::route::{Asker, Resolve, RouteError, route};
+use crate::route::{Asker, Resolve, RouteError, route, way};
 use crate::tls::Handshake;
 use crate::words;
 
@@ -33,7 +33,8 @@ const IDLE_MAX: Duration = Duration::from_secs(4);
 pub struct Settings {
     /// Our host name: in EHLO, in Maildir names, and to know an MX record that means us.
     pub helo: String,
-    /// Connections start from this address, where its family fits the host's. A hint is an appointment with it.
+    /// Connections start from this address, where its family fits the host's. A retry at an appointment starts from
+    /// the address that the appointment was made from.
     pub local_addr: Option<IpAddr>,
     /// Whether STARTTLS is used.
     pub tls: Tls,
@@ -73,24 +74,36 @@ struct Shared {
     handshake: Handshake,
     slots: Arc<Slots>,
     set: RwLock<Arc<Set>>,
+    /// The address of appointments that was last found to be gone from this machine: told once.
+    gone: Mutex<Option<IpAddr>>,
 }
 
 /// The settings, and what follows from them.
 struct Set {
     settings: Settings,
-    as_set: Arc<smtp::client::Settings>,
-    clear: Arc<smtp::client::Settings>,
+    as_set: Spoken,
+    clear: Spoken,
+}
+
+/// What sessions are set up with.
+struct Spoken {
+    smtp: Arc<smtp::client::Settings>,
+    lmtp: Arc<smtp::client::Settings>,
 }
 
 impl Set {
     fn new(settings: Settings) -> Arc<Self> {
-        let client = |tls| {
-            let (helo, timeouts) = (settings.helo.clone(), settings.timeouts);
+        let client = |protocol, tls| {
             Arc::new(smtp::client::Settings {
-                helo,
+                helo: settings.helo.clone(),
+                protocol,
                 tls,
-                timeouts,
+                timeouts: settings.timeouts,
             })
+        };
+        let client = |tls| Spoken {
+            smtp: client(Protocol::Smtp, tls),
+            lmtp: client(Protocol::Lmtp, tls),
         };
         let (as_set, clear) = (client(settings.tls), client(Tls::Off));
         Arc::new(Self {
@@ -125,6 +138,7 @@ impl Deliverer {
             handshake: Handshake::opportunistic(),
             slots: Arc::default(),
             set: RwLock::new(Set::new(settings)),
+            gone: Mutex::default(),
         }))
     }
 
@@ -239,6 +253,7 @@ fn groups(job: &Job, hosts: impl Fn(Wish) -> Free) -> Vec<Group> {
     let with_hosts = groups.into_iter().map(|(wish, recipients)| Group {
         recipients,
         free: hosts(wish),
+        decides: wish.decides(),
     });
     with_hosts.collect()
 }
@@ -253,7 +268,8 @@ fn without_hosts(
     let mut rest = Vec::new();
     let mut appointed = Vec::new();
     for group in groups(job, |wish| {
-        free(without_route(wish).into_iter().collect(), holds, 1)
+        let host = without_route(wish, way(&job.destination));
+        free(host.into_iter().collect(), holds, 1)
     }) {
         let has_host = !group.free.hosts.is_empty() || group.free.held.is_some();
         if has_host && !error.is_permanent() {
@@ -268,6 +284,7 @@ fn without_hosts(
                 problem,
                 hint: None,
                 host: None,
+                local: None,
             })
         };
         rest.extend(

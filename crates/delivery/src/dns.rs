@@ -56,6 +56,11 @@ impl Dns {
         let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         builder.build().map(Self).map_err(DnsError)
     }
+
+    /// The resolver itself, for records that no delivery needs. Its cache is shared.
+    pub fn resolver(&self) -> &TokioResolver {
+        &self.0
+    }
 }
 
 impl Resolve for Dns {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use queue::Destination;
 use tokio::time::Instant;
 
+use crate::attempt::Path;
 use crate::hosts::Host;
 use crate::pool::Slot;
 use crate::session::Session;
@@ -27,6 +28,7 @@ pub(crate) struct Kept {
     pub(crate) host: Host,
     /// It was opened in clear though TLS was offered, since the handshake failed.
     pub(crate) clear: bool,
+    pub(crate) path: Path,
     /// Mails sent over it.
     pub(crate) mails: u32,
     /// Held as long as the session is open.

@@ -22,7 +22,7 @@ mod tls;
 mod words;
 
 pub use deliverer::{Deliverer, Holds, Settings};
-pub use dial::{Dial, Io, Tcp};
+pub use dial::{Connection, Dial, Io, Tcp};
 pub use dns::{Dns, DnsError};
 pub use lane::Lane;
 pub use route::{BoxFuture, LookupError, Mx, Resolve};

@@ -2,14 +2,16 @@
 
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
 use queue::Destination;
+use queue::route::LmtpServer;
 use smtp::Status;
 
-use crate::hosts::Host;
+use crate::hosts::{Host, Way, socket_addr};
 
 /// A boxed future, so that [`Resolve`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -82,29 +84,40 @@ pub(crate) async fn route(
 ) -> Result<Vec<Host>, RouteError> {
     match destination {
         Destination::Local => Err(RouteError::new(Status(5, 3, 5), "local mail has no route")),
-        Destination::Relay { host, port } => relay(resolver, host, *port).await,
+        Destination::Relay { host, port } => relay(resolver, host, *port, Way::Smtp).await,
+        Destination::Lmtp(LmtpServer::Host { host, port }) => {
+            relay(resolver, host, *port, Way::Lmtp).await
+        }
+        Destination::Lmtp(LmtpServer::Socket(path)) => Ok(vec![socket(path)]),
         Destination::Mx(domain) if domain.starts_with('[') => literal(domain, asker),
         Destination::Mx(domain) => exchanges(resolver, domain, asker).await,
     }
 }
 
 /// A configured next hop. That it can't be found is for the administrator to mend, and no reason to bounce mail.
-async fn relay(resolver: &dyn Resolve, host: &str, port: u16) -> Result<Vec<Host>, RouteError> {
+async fn relay(
+    resolver: &dyn Resolve,
+    host: &str,
+    port: u16,
+    way: Way,
+) -> Result<Vec<Host>, RouteError> {
+    let to_host = |bare: &str, ip| Host {
+        way: way.clone(),
+        ..to_host(bare, ip, port, 0)
+    };
     let bare = host
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .unwrap_or(host);
     if let Ok(ip) = bare.parse() {
-        return Ok(vec![to_host(bare, ip, port, 0)]);
+        return Ok(vec![to_host(bare, ip)]);
     }
     let found = resolver.addresses(&ascii(bare)?).await;
     let addresses = found.map_err(|error| match error {
         LookupError::Failed(why) => failed(bare, &why),
         _ => RouteError::new(Status(4, 4, 4), format!("next hop {bare}: Host not found")),
     })?;
-    let hosts: Vec<_> = ipv4_first(addresses)
-        .map(|ip| to_host(bare, ip, port, 0))
-        .collect();
+    let hosts: Vec<_> = ipv4_first(addresses).map(|ip| to_host(bare, ip)).collect();
     if hosts.is_empty() {
         return Err(RouteError::new(
             Status(4, 4, 4),
@@ -273,7 +286,28 @@ fn to_host(name: &str, ip: IpAddr, port: u16, preference: u16) -> Host {
     Host {
         name,
         addr,
+        way: Way::Smtp,
         preference,
+        from: None,
+    }
+}
+
+fn socket(path: &str) -> Host {
+    Host {
+        name: "localhost".into(),
+        addr: socket_addr(path),
+        way: Way::Socket(Path::new(path).into()),
+        preference: 0,
+        from: None,
+    }
+}
+
+/// How the hosts of a destination are spoken to.
+pub(crate) fn way(destination: &Destination) -> Way {
+    match destination {
+        Destination::Local | Destination::Mx(_) | Destination::Relay { .. } => Way::Smtp,
+        Destination::Lmtp(LmtpServer::Host { .. }) => Way::Lmtp,
+        Destination::Lmtp(LmtpServer::Socket(path)) => Way::Socket(Path::new(path).into()),
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Session {
     written: usize,
     /// What the machine asked for while content was under way.
     asked: Option<Action>,
+    /// The version of TLS.
+    tls: Option<&'static str>,
 }
 
 /// What sending a mail gave.
@@ -61,6 +63,7 @@ impl Session {
             early: 0,
             written: 0,
             asked: None,
+            tls: None,
         };
         loop {
             match session.advance().await {
@@ -96,6 +99,11 @@ impl Session {
 
     pub(crate) fn extensions(&self) -> Extensions {
         self.machine.extensions()
+    }
+
+    /// The version of TLS it goes over; `None`: in clear.
+    pub(crate) fn tls(&self) -> Option<&'static str> {
+        self.tls
     }
 
     pub(crate) fn age(&self) -> Duration {
@@ -188,15 +196,13 @@ impl Session {
         let shaken = timeout_at(deadline, handshake.shake(host, plain)).await;
         let now = self.now();
         match shaken {
-            Ok(Ok(io)) => {
+            Ok(Ok((io, version))) => {
                 self.io = io;
+                self.tls = Some(version);
                 self.machine.secured(now);
             }
-            Ok(Err(error)) => {
-                tracing::debug!(%host, %error, "TLS handshake failed");
-                self.machine.tls_failed();
-            }
-            Err(_) => self.machine.tls_failed(),
+            Ok(Err(error)) => self.machine.tls_failed(&error.to_string()),
+            Err(_) => self.machine.timed_out(now),
         }
     }
 

@@ -108,19 +108,3 @@ impl Piece {
         Ok(self)
     }
 }
-
-/// Reads all of it, if it has at most `max` octets.
-pub(crate) fn read_whole(body: &Body, max: usize) -> io::Result<Option<Vec<u8>>> {
-    match body {
-        Body::Inline(octets) => Ok((octets.len() <= max).then(|| octets.to_vec())),
-        Body::File(file) if file.len() > max as u64 => Ok(None),
-        Body::File(file) => {
-            let mut octets = Vec::with_capacity(usize::try_from(file.len()).unwrap_or(0));
-            file.open()?.take(file.len()).read_to_end(&mut octets)?;
-            if (octets.len() as u64) < file.len() {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            Ok(Some(octets))
-        }
-    }
-}

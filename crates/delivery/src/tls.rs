@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
 use crate::dial::Io;
@@ -18,7 +18,7 @@ use crate::hosts::Host;
 pub(crate) enum Security {
     /// As the settings say: by default TLS where it is offered, whatever the certificate.
     AsSet,
-    /// Without TLS: the handshake failed a moment ago (RFC 7435 §3: rather in clear than not at all).
+    /// Without TLS: STARTTLS failed a moment ago (RFC 7435 §3: rather in clear than not at all).
     Clear,
 }
 
@@ -39,11 +39,21 @@ impl Handshake {
         Self(TlsConnector::from(Arc::new(config)))
     }
 
-    pub(crate) async fn shake(&self, host: &Host, io: Box<dyn Io>) -> io::Result<Box<dyn Io>> {
+    /// The connection under TLS, and its version as logs name it.
+    pub(crate) async fn shake(
+        &self,
+        host: &Host,
+        io: Box<dyn Io>,
+    ) -> io::Result<(Box<dyn Io>, &'static str)> {
         let name = ServerName::try_from(host.name.to_string())
             .unwrap_or_else(|_| ServerName::IpAddress(host.addr.ip().into()));
         let stream = self.0.connect(name, io).await?;
-        Ok(Box::new(stream))
+        let version = match stream.get_ref().1.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            // Older ones are not spoken.
+            _ => "TLSv1.2",
+        };
+        Ok((Box::new(stream), version))
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use queue::outcome::Problem;
 use retry_hint::Answered;
 use smtp::Status;
-use smtp::client::{Broken, Cause, Unfit};
+use smtp::client::{Broken, Cause, TlsFailure, Unfit};
 use smtp::reply::Answer;
 
 use crate::hosts::Host;
@@ -23,10 +23,13 @@ pub(crate) fn no_connection(host: &Host, error: &io::Error) -> Problem {
 }
 
 /// `lost connection with mx.b.example[192.0.2.1] while sending RCPT TO`.
-pub(crate) fn broken(host: &Host, broken: Broken) -> Problem {
+pub(crate) fn broken(host: &Host, broken: &Broken) -> Problem {
     let peer = host.peer();
-    let during = during(broken.during);
-    let (status, text) = match broken.cause {
+    let during = match broken.during {
+        Answered::Ehlo if host.is_lmtp() => "performing the LHLO handshake",
+        during => self::during(during),
+    };
+    let (status, text) = match &broken.cause {
         Cause::Closed => (
             Status(4, 4, 2),
             format!("lost connection with {peer} while {during}"),
@@ -35,23 +38,36 @@ pub(crate) fn broken(host: &Host, broken: Broken) -> Problem {
             Status(4, 4, 2),
             format!("conversation with {peer} timed out while {during}"),
         ),
-        Cause::Garbage => (
+        Cause::Garbage(heard) => (
             Status(4, 5, 0),
-            format!("{peer} gave no SMTP reply while {during}"),
+            format!("{peer} gave no valid SMTP reply while {during}: \"{heard}\""),
         ),
         Cause::Abandoned => (
             Status(4, 3, 0),
             format!("gave up the session with {peer} while {during}"),
         ),
-        Cause::Tls => (
+        Cause::Tls(failure) => (
             Status(4, 7, 5),
-            format!("Cannot start TLS: handshake failure with {peer}"),
+            format!("Cannot start TLS with {peer}: {}", no_tls(failure)),
         ),
     };
     let answered = Some(broken.during);
     Problem {
         answered,
         ..ours(status, text, host)
+    }
+}
+
+/// Why there is no TLS: `handshake failed: received fatal alert: HandshakeFailure`.
+pub(crate) fn no_tls(failure: &TlsFailure) -> String {
+    match failure {
+        TlsFailure::Handshake(why) => format!("handshake failed: {why}"),
+        TlsFailure::Injected => {
+            "more than a reply to STARTTLS came before the handshake".to_owned()
+        }
+        TlsFailure::Closed => "connection lost at STARTTLS".to_owned(),
+        TlsFailure::TimedOut => "timed out".to_owned(),
+        TlsFailure::Garbage(heard) => format!("no valid reply to STARTTLS: \"{heard}\""),
     }
 }
 
@@ -93,7 +109,11 @@ pub(crate) fn unfit(host: &Host, unfit: Unfit) -> Problem {
         ),
         Unfit::Address => (
             Status(5, 1, 3),
-            "an address that can't be put into an SMTP command".to_owned(),
+            "the recipient's address can't be put into an SMTP command".to_owned(),
+        ),
+        Unfit::Sender => (
+            Status(5, 1, 7),
+            "the sender's address can't be put into an SMTP command".to_owned(),
         ),
     };
     ours(status, text, host)

@@ -3,4 +3,24 @@
 //! No IO, no clock.
 #![forbid(unsafe_code)]
 
+pub mod drain;
+pub mod engine;
 pub mod greylist;
+pub mod lists;
+pub mod mailbox;
+pub mod returns;
+pub mod slots;
+pub mod stats;
+pub mod zone;
+
+mod block;
+mod event;
+mod facts;
+mod moment;
+mod verdict;
+
+pub use block::Block;
+pub use event::{Event, Stage};
+pub use facts::{Fact, Facts, Finding, Listing, Question, Reverse, Spf};
+pub use moment::Moment;
+pub use verdict::{Reason, Refusal, Verdict};

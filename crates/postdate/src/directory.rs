@@ -1,10 +1,15 @@
 //! Who is here: mailboxes and aliases.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
+use queue::Destination;
+use queue::route::{LmtpServer, Routes};
+
 use crate::config::Config;
-use crate::routes::{Routing, domain_of, local_part_of, normal_domain};
+use crate::routes::{
+    Routing, domain_of, lmtp_of_mailbox, local_part_of, normal_domain, parse_lmtp,
+};
 
 /// Aliases that lead to aliases are followed so far.
 const MAX_DEPTH: usize = 10;
@@ -16,20 +21,39 @@ const MAX_EXPANSION: usize = 1000;
 pub(crate) struct Directory {
     routing: Routing,
     /// Whole addresses, both parts in lower case.
-    mailboxes: HashMap<String, PathBuf>,
+    mailboxes: HashMap<String, Place>,
     /// Domain → template for any user of it.
-    any_user: HashMap<String, PathBuf>,
+    any_user: HashMap<String, Place>,
     aliases: BTreeMap<String, Vec<String>>,
     separator: String,
+    /// Some mailbox of ours is behind LMTP.
+    asks_lmtp: bool,
     /// The mailbox of `postmaster` where none is named: RFC 5321 §4.5.1 wants one.
     postmaster: PathBuf,
+}
+
+/// A mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mailbox {
+    /// Its own address: in lower case, without a tag. What is known of a mailbox is known by this name.
+    pub(crate) name: String,
+    pub(crate) place: Place,
+}
+
+/// Where a mailbox is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On this machine.
+    Maildir(PathBuf),
+    /// This server keeps it.
+    Lmtp(LmtpServer),
 }
 
 /// What an address is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// A mailbox here.
-    Mailbox(PathBuf),
+    /// A mailbox of ours.
+    Mailbox(Mailbox),
     /// Stands for these.
     Alias(Vec<String>),
     /// Not our domain.
@@ -39,10 +63,14 @@ pub(crate) enum Found {
 }
 
 /// Why an alias can't be followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AliasTrouble {
-    /// It leads to itself, or too far.
-    Loop,
+    /// It leads back to itself over these addresses.
+    Loop(Vec<String>),
+    /// It leads to itself alone, and this address has no mailbox of its own.
+    NoMailbox(String),
+    /// It leads through too many aliases.
+    TooDeep,
     /// It leads to more addresses than may be.
     TooMany,
 }
@@ -50,18 +78,29 @@ pub(crate) enum AliasTrouble {
 impl Directory {
     /// From a configuration that was checked.
     pub(crate) fn new(config: &Config) -> Self {
-        let place = |path: &PathBuf| config.data_dir.join(path);
+        let place = |value: &PathBuf| match lmtp_of_mailbox(value).and_then(Result::ok) {
+            Some(server) => Place::Lmtp(server),
+            None => Place::Maildir(config.data_dir.join(value)),
+        };
         let mut mailboxes = HashMap::new();
         let mut any_user = HashMap::new();
-        for (address, path) in &config.local.mailboxes {
+        let lmtp = (config.local.lmtp.as_ref()).and_then(|server| parse_lmtp(server).ok());
+        if let Some(server) = lmtp {
+            let domains = config.local.domains.iter();
+            any_user
+                .extend(domains.map(|domain| (normal_domain(domain), Place::Lmtp(server.clone()))));
+        }
+        for (address, path) in config.local.named_mailboxes() {
             let domain = normal_domain(domain_of(address));
             match local_part_of(address) {
                 "*" => any_user.insert(domain, place(path)),
                 user => mailboxes.insert(format!("{}@{domain}", user.to_lowercase()), place(path)),
             };
         }
+        let places = || mailboxes.values().chain(any_user.values());
         Self {
             routing: Routing::new(config),
+            asks_lmtp: places().any(|place| matches!(place, Place::Lmtp(_))),
             mailboxes,
             any_user,
             aliases: config
@@ -70,7 +109,7 @@ impl Directory {
                 .map(|(from, to)| (normal(from), to.clone()))
                 .collect(),
             separator: config.local.plus_separator.clone(),
-            postmaster: place(&PathBuf::from("mail/postmaster")),
+            postmaster: config.data_dir.join("mail/postmaster"),
         }
     }
 
@@ -93,16 +132,14 @@ impl Directory {
             return Found::Elsewhere;
         }
         let user = untagged.unwrap_or(user);
-        if let Some(template) = self.any_user.get(&domain)
-            && is_safe_in_path(&user)
-        {
-            return Found::Mailbox(fill(template, &user, &domain));
+        if let Some(mailbox) = self.of_any_user(&user, &domain) {
+            return Found::Mailbox(mailbox);
         }
         if let Some(to) = self.aliases.get(&format!("@{domain}")) {
             return Found::Alias(to.clone());
         }
         if user == "postmaster" {
-            return Found::Mailbox(self.postmaster.clone());
+            return Found::Mailbox(self.of_postmaster(&domain));
         }
         Found::Nobody
     }
@@ -118,9 +155,29 @@ impl Directory {
         if let Some(to) = self.aliases.get(user) {
             return Some(Found::Alias(to.clone()));
         }
-        self.mailboxes
-            .get(&address)
-            .map(|path| Found::Mailbox(fill(path, user, domain)))
+        self.named(user, domain).map(Found::Mailbox)
+    }
+
+    fn named(&self, user: &str, domain: &str) -> Option<Mailbox> {
+        let name = format!("{user}@{domain}");
+        let place = self.mailboxes.get(&name)?.filled(user, domain);
+        Some(Mailbox { name, place })
+    }
+
+    fn of_any_user(&self, user: &str, domain: &str) -> Option<Mailbox> {
+        let template = self.any_user.get(domain)?;
+        let takes = matches!(template, Place::Lmtp(_)) || is_safe_in_path(user);
+        takes.then(|| Mailbox {
+            name: format!("{user}@{domain}"),
+            place: template.filled(user, domain),
+        })
+    }
+
+    fn of_postmaster(&self, domain: &str) -> Mailbox {
+        Mailbox {
+            name: completed("postmaster", domain),
+            place: Place::Maildir(self.postmaster.clone()),
+        }
     }
 
     /// The final addresses that mail for this one goes to. An address that leads to itself as well as to others is
@@ -129,66 +186,166 @@ impl Directory {
     /// # Errors
     /// The aliases run in a circle, or to too many.
     pub(crate) fn expand(&self, address: &str) -> Result<Vec<String>, AliasTrouble> {
-        let mut done = Vec::new();
-        self.follow(address, &mut Vec::new(), &mut done)?;
-        Ok(done)
+        let mut way = Way::default();
+        self.follow(address, &mut way)?;
+        Ok(way.done)
     }
 
-    fn follow(
-        &self,
-        address: &str,
-        path: &mut Vec<String>,
-        done: &mut Vec<String>,
-    ) -> Result<(), AliasTrouble> {
+    /// Follows an alias as it is configured, so that what is wrong with it is known before a mail comes. `domains`: those
+    /// whose mailboxes are here.
+    ///
+    /// # Errors
+    /// As [`Directory::expand`].
+    pub(crate) fn try_alias(&self, name: &str, domains: &[String]) -> Result<(), AliasTrouble> {
+        match name.strip_prefix('@') {
+            Some(domain) => {
+                for to in self.aliases.get(&normal(name)).into_iter().flatten() {
+                    self.expand(&completed(to, domain))?;
+                }
+            }
+            None if name.contains('@') => drop(self.expand(name)?),
+            None => {
+                for domain in domains {
+                    self.expand(&completed(name, domain))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn follow(&self, address: &str, way: &mut Way) -> Result<(), AliasTrouble> {
         let key = normal(address);
         let to = match self.find(address) {
-            Found::Alias(to) if path.last() != Some(&key) => to,
-            _ => {
-                if !done.iter().any(|there| normal(there) == key) {
-                    done.push(address.to_owned());
+            Found::Alias(to) if way.path.last() != Some(&key) => to,
+            found => {
+                if matches!(found, Found::Alias(_))
+                    && self.routing.is_local(&normal_domain(domain_of(address)))
+                    && self.here(address).is_none()
+                {
+                    return Err(AliasTrouble::NoMailbox(key));
                 }
-                return if done.len() > MAX_EXPANSION {
+                if way.final_keys.insert(key) {
+                    way.done.push(address.to_owned());
+                }
+                return if way.done.len() > MAX_EXPANSION {
                     Err(AliasTrouble::TooMany)
                 } else {
                     Ok(())
                 };
             }
         };
-        if path.len() >= MAX_DEPTH || path.contains(&key) {
-            return Err(AliasTrouble::Loop);
+        if let Some(start) = way.path.iter().position(|passed| *passed == key) {
+            let mut circle = way.path.split_off(start);
+            circle.push(key);
+            return Err(AliasTrouble::Loop(circle));
         }
-        path.push(key);
+        if way.path.len() >= MAX_DEPTH {
+            return Err(AliasTrouble::TooDeep);
+        }
+        // Where several ways lead to one alias, once is enough.
+        if !way.followed.insert(key.clone()) {
+            return Ok(());
+        }
+        way.path.push(key);
         for next in &to {
-            let next = if next.contains('@') {
-                next.clone()
-            } else {
-                format!("{next}@{}", domain_of(address))
-            };
-            self.follow(&next, path, done)?;
+            self.follow(&completed(next, domain_of(address)), way)?;
         }
-        path.pop();
+        way.path.pop();
         Ok(())
     }
 
-    /// The Maildir of a final address.
-    pub(crate) fn maildir(&self, address: &str) -> Option<PathBuf> {
+    /// The mailbox of a final address: one of our domains, or one that a route leads to by LMTP.
+    pub(crate) fn mailbox(&self, address: &str) -> Option<Mailbox> {
+        self.here(address).or_else(|| {
+            let domain = normal_domain(domain_of(address));
+            if self.routing.is_local(&domain) {
+                return None;
+            }
+            match self.routing.abroad(domain) {
+                Destination::Lmtp(server) => Some(Mailbox {
+                    name: normal(address),
+                    place: Place::Lmtp(server),
+                }),
+                Destination::Local | Destination::Mx(_) | Destination::Relay { .. } => None,
+            }
+        })
+    }
+
+    /// The mailbox of a final address of our domains.
+    fn here(&self, address: &str) -> Option<Mailbox> {
         match self.find(address) {
-            Found::Mailbox(path) => Some(path),
+            Found::Mailbox(mailbox) => Some(mailbox),
             // Led to itself: its own mailbox.
             Found::Alias(_) => {
                 let domain = normal_domain(domain_of(address));
+                if !self.routing.is_local(&domain) {
+                    return None;
+                }
                 let user = unquoted(local_part_of(address));
-                self.mailboxes
-                    .get(&format!("{user}@{domain}"))
-                    .or_else(|| {
-                        self.any_user
-                            .get(&domain)
-                            .filter(|_| is_safe_in_path(&user))
-                    })
-                    .map(|path| fill(path, &user, &domain))
+                let named = self.named(&user, &domain);
+                named
+                    .or_else(|| self.of_any_user(&user, &domain))
+                    .or_else(|| (user == "postmaster").then(|| self.of_postmaster(&domain)))
             }
             Found::Elsewhere | Found::Nobody => None,
         }
+    }
+
+    /// Where a delivery on this machine puts mail for a final address.
+    pub(crate) fn delivered_to(&self, address: &str) -> Option<delivery::local::Place> {
+        Some(match self.here(address)?.place {
+            Place::Maildir(path) => delivery::local::Place::Maildir(path),
+            Place::Lmtp(_) => delivery::local::Place::Elsewhere,
+        })
+    }
+}
+
+impl Routes for Directory {
+    fn destination(&self, address: &str) -> Destination {
+        let domain = normal_domain(domain_of(address));
+        if !self.routing.is_local(&domain) {
+            return self.routing.abroad(domain);
+        }
+        if !self.asks_lmtp {
+            return Destination::Local;
+        }
+        match self.here(address) {
+            Some(Mailbox {
+                place: Place::Lmtp(server),
+                ..
+            }) => Destination::Lmtp(server),
+            _ => Destination::Local,
+        }
+    }
+}
+
+impl Place {
+    /// For this user, where it is a template.
+    fn filled(&self, user: &str, domain: &str) -> Self {
+        match self {
+            Self::Maildir(template) => Self::Maildir(fill(template, user, domain)),
+            Self::Lmtp(server) => Self::Lmtp(server.clone()),
+        }
+    }
+}
+
+/// What was found on the way through the aliases of one address.
+#[derive(Default)]
+struct Way {
+    /// The aliases that led here, in lower case.
+    path: Vec<String>,
+    followed: HashSet<String>,
+    final_keys: HashSet<String>,
+    /// The final addresses, as they are written.
+    done: Vec<String>,
+}
+
+/// With the domain of the alias that names it, where it has none of its own.
+fn completed(address: &str, domain: &str) -> String {
+    if address.contains('@') || domain.is_empty() {
+        address.to_owned()
+    } else {
+        format!("{address}@{domain}")
     }
 }
 
@@ -236,101 +393,4 @@ fn is_safe_in_path(user: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn directory(text: &str) -> Directory {
-        let mut config: Config = toml::from_str(text).expect("a configuration");
-        config.data_dir = "/data".into();
-        Directory::new(&config)
-    }
-
-    const HOME: &str = r#"
-        [local]
-        domains = ["home.example", "any.example"]
-        [local.mailboxes]
-        "Bob@home.example" = "/mail/bob"
-        "anna@home.example" = "mail/{domain}/{user}"
-        "*@any.example" = "/mail/{domain}/{user}"
-        [aliases]
-        "postmaster" = ["bob@home.example"]
-        "sales@home.example" = ["anna", "bob", "x@elsewhere.example"]
-        "bob+urgent@home.example" = ["anna@home.example"]
-        "@home.example" = ["bob@home.example"]
-        "anna@home.example" = ["anna@home.example", "archive@any.example"]
-        "loop@home.example" = ["pool@home.example"]
-        "pool@home.example" = ["loop@home.example"]
-        "moved@elsewhere.example" = ["bob@home.example"]
-    "#;
-
-    #[test]
-    fn addresses_are_found_by_name_tag_and_catch_all() {
-        let here = directory(HOME);
-        for (address, expected) in [
-            ("bob@home.example", "bob@home.example"),
-            ("BOB@HOME.example", "BOB@HOME.example"),
-            ("bob+lists@home.example", "bob+lists@home.example"),
-            (
-                "bob+urgent@home.example",
-                "anna@home.example archive@any.example",
-            ),
-            (
-                "sales@home.example",
-                "anna@home.example archive@any.example bob@home.example x@elsewhere.example",
-            ),
-            ("nobody@home.example", "bob@home.example"),
-            ("postmaster@any.example", "bob@home.example"),
-            ("postmaster", "bob@home.example"),
-            ("\"postmaster\"@any.example", "bob@home.example"),
-            ("x@elsewhere.example", "x@elsewhere.example"),
-            ("moved@elsewhere.example", "bob@home.example"),
-        ] {
-            assert_eq!(
-                here.expand(address).expect("no loop").join(" "),
-                expected,
-                "{address}"
-            );
-        }
-        assert_eq!(here.expand("loop@home.example"), Err(AliasTrouble::Loop));
-    }
-
-    #[test]
-    fn final_addresses_have_a_maildir() {
-        let here = directory(HOME);
-        for (address, path) in [
-            ("bob@home.example", Some("/mail/bob")),
-            ("bob+lists@home.example", Some("/mail/bob")),
-            ("anna@home.example", Some("/data/mail/home.example/anna")),
-            ("Zoe+x@any.example", Some("/mail/any.example/zoe")),
-            ("../../etc@any.example", None),
-            ("a/b@any.example", None),
-            (".hidden@any.example", None),
-            ("\"Zoe\"@any.example", Some("/mail/any.example/zoe")),
-            ("\"z\\oe+x\"@any.example", Some("/mail/any.example/zoe")),
-            ("\"..\"@any.example", None),
-            ("\"a/b\"@any.example", None),
-            (
-                "\"{domain}\"@any.example",
-                Some("/mail/any.example/{domain}"),
-            ),
-            ("\"bob\"@home.example", Some("/mail/bob")),
-            ("x@elsewhere.example", None),
-        ] {
-            assert_eq!(here.maildir(address), path.map(PathBuf::from), "{address}");
-        }
-    }
-
-    #[test]
-    fn there_is_always_a_postmaster() {
-        let here = directory("[local]\ndomains = [\"h.example\"]\nmailboxes = {}");
-        assert_eq!(
-            here.find("postmaster@h.example"),
-            Found::Mailbox("/data/mail/postmaster".into())
-        );
-        assert_eq!(
-            here.find("Postmaster"),
-            Found::Mailbox("/data/mail/postmaster".into())
-        );
-        assert_eq!(here.find("bob@h.example"), Found::Nobody);
-    }
-}
+mod tests;

@@ -5,32 +5,72 @@ use std::fmt::{self, Write as _};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::{Layered, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
-use crate::config::LogFormat;
+use crate::config::{LogFormat, LogLevel, LogSettings};
+
+/// How the running log is changed.
+pub(crate) struct Log {
+    filter: reload::Handle<EnvFilter, Registry>,
+    lines: reload::Handle<Lines, Filtered>,
+}
+
+type Filtered = Layered<reload::Layer<EnvFilter, Registry>, Registry>;
+type Lines = Box<dyn Layer<Filtered> + Send + Sync>;
 
 /// Starts logging. Once a process.
-pub(crate) fn start(format: LogFormat, level: &str) {
-    let filter = EnvFilter::try_new(format!(
-        "warn,smtp={level},queue={level},greylist={level},server={level}"
-    ))
-    .unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(filter);
+pub(crate) fn start(settings: LogSettings) -> Log {
+    let (filter, filter_handle) = reload::Layer::new(filter(settings.level));
+    let (lines, lines_handle) = reload::Layer::new(lines(settings.format));
     // A second start in one process (a test) keeps the first.
-    let _ = match format {
-        LogFormat::Text => builder.event_format(PostfixLike::new()).try_init(),
-        LogFormat::Json => builder
+    let _ = tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init();
+    Log {
+        filter: filter_handle,
+        lines: lines_handle,
+    }
+}
+
+impl Log {
+    /// A changed configuration: from the next line on.
+    pub(crate) fn change(&self, settings: LogSettings) {
+        // Fails only when there is no log any more.
+        let _ = self.filter.reload(filter(settings.level));
+        let _ = self.lines.reload(lines(settings.format));
+    }
+}
+
+fn filter(level: LogLevel) -> EnvFilter {
+    let level = match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+    };
+    let libraries = if level == "error" { "error" } else { "warn" };
+    EnvFilter::new(format!(
+        "{libraries},smtp={level},queue={level},greylist={level},policy={level},server={level}"
+    ))
+}
+
+fn lines(format: LogFormat) -> Lines {
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.event_format(PostfixLike::new()).boxed(),
+        LogFormat::Json => lines
             .json()
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false)
-            .try_init(),
-    };
+            .boxed(),
+    }
 }
 
 /// `2026-11-23T22:42:01.123Z postdate[4711]: smtp: 0ABC: to=<…>, relay=…, status=deferred (450 …), hint=300`

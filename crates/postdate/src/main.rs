@@ -1,19 +1,28 @@
 //! The `postdate` command.
 #![forbid(unsafe_code)]
 
+mod checks;
 mod cli;
 mod clock;
 mod config;
 mod control;
 mod demo;
 mod directory;
+mod doors;
+mod judge;
+mod listening;
 mod log;
+mod mailboxes;
+mod names;
 mod node;
 mod operate;
+mod quotas;
 mod routes;
+mod rules_of;
 mod runner;
 mod server;
 mod site;
+mod stand_in;
 mod submit;
 #[cfg(test)]
 mod tests;

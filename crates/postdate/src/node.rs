@@ -2,27 +2,33 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use delivery::{Deliverer, Dns};
+use delivery::{Deliverer, Dns, Resolve};
 use queue::Rules;
 use queue::dispatch::{Dispatcher, Limits};
 use queue::spool::{Spool, SpoolError};
 use rustls::ServerConfig;
-use store::greylist::Greylist;
+use store::policy::Records;
 use store::sqlite::SqliteSpool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::{self, Clock};
 use crate::config::Config;
-use crate::control::Control;
+use crate::control::{Control, Served};
+use crate::doors::{Desk, Doors};
+use crate::judge::Judge;
+use crate::listening::{self, Listening};
+use crate::names::{self, Names};
+use crate::rules_of::rules_of;
 use crate::runner::{Answers, Runner};
-use crate::server::{Connections, Front, Gate, Listener, LocalListener};
+use crate::server::{Connections, Front, Gate, LocalListener};
 use crate::site::{SharedSite, Site};
 use crate::tls;
 
@@ -31,22 +37,46 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 
 /// The submission socket's name in the data directory.
 pub(crate) const SUBMIT_SOCKET: &str = "submit.sock";
+/// The name of the file in the data directory that holds what the rules remember.
+pub(crate) const RECORDS: &str = "policy.db";
 /// The control socket's name in the data directory.
 pub(crate) const CONTROL_SOCKET: &str = "control.sock";
 
-/// Why a node could not start.
+/// Why a node could not start, or not take over a configuration.
 #[derive(Debug)]
-pub(crate) struct StartError(String);
+pub(crate) struct StartError {
+    what: String,
+    is_configuration: bool,
+}
 
 impl StartError {
-    fn new(doing: impl fmt::Display, err: impl fmt::Display) -> Self {
-        Self(format!("{doing}: {err}"))
+    pub(crate) fn new(doing: impl fmt::Display, err: impl fmt::Display) -> Self {
+        Self::plain(format!("{doing}: {err}"))
+    }
+
+    pub(crate) fn plain(what: String) -> Self {
+        Self {
+            what,
+            is_configuration: false,
+        }
+    }
+
+    fn configuration(key: &str, what: impl fmt::Display) -> Self {
+        Self {
+            what: format!("{key}: {what}"),
+            is_configuration: true,
+        }
+    }
+
+    /// Whether the configuration has to change before another start can succeed.
+    pub(crate) fn is_configuration(&self) -> bool {
+        self.is_configuration
     }
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.what)
     }
 }
 
@@ -56,12 +86,17 @@ impl std::error::Error for StartError {}
 pub(crate) struct Node {
     pub(crate) site: Arc<SharedSite>,
     pub(crate) runner: Arc<Runner>,
-    pub(crate) addresses: Vec<SocketAddr>,
     /// Where the certificate lies that was made because none is configured.
     pub(crate) self_signed: Option<PathBuf>,
-    greylist: Arc<Greylist>,
+    records: Arc<Records>,
+    names: Arc<Names>,
     tls: watch::Sender<Option<Arc<ServerConfig>>>,
     stop: watch::Sender<bool>,
+    front: Front,
+    listening: Vec<Listening>,
+    pub(crate) doors: Doors,
+    /// Closed by a reload, with sessions that are not over.
+    closing: Vec<Listening>,
     fronts: Vec<JoinHandle<()>>,
     queue: JoinHandle<()>,
 }
@@ -78,29 +113,27 @@ impl Node {
         let spool: Arc<dyn Spool> = Arc::new(SqliteSpool::open(&dir).map_err(|err| {
             StartError::new(format_args!("mail queue in {}", dir.display()), err)
         })?);
-        let server_tls = tls::server(&config).map_err(|err| StartError::new("certificate", err))?;
+        let server_tls = server_tls(&config)?;
         let self_signed = server_tls.as_ref().and_then(|tls| tls.self_signed.clone());
-        let greylist = Arc::new(
-            Greylist::open(
-                &dir.join("greylist.db"),
-                greylist_settings(&config),
-                clock::now(),
-            )
-            .map_err(|err| StartError::new("greylist records", err))?,
-        );
-        if let Some(damage) = greylist.damage() {
-            tracing::warn!(target: "greylist", "{damage}");
-        }
-        let dns = dns(&config).map_err(|err| StartError::new("name servers", err))?;
+        let records = records(&config)?;
+        let names = Arc::new(Names::new(dns(&config)?));
         let site = Arc::new(SharedSite::new(Site::new(config, server_tls.is_some())));
-        let deliverer = Deliverer::new(delivery_settings(&site), Arc::new(dns));
+        let resolver: Arc<dyn Resolve> = names.clone();
+        let deliverer = Deliverer::new(delivery_settings(&site), resolver);
         let (runner, answers) = queue_of(&site, spool, deliverer, Clock::system())
             .map_err(|err| StartError::new("mail queue", err))?;
         let (tls, tls_now) = watch::channel(server_tls.map(|tls| tls.config));
         let (stop, stopped) = watch::channel(false);
+        let judge = Arc::new(Judge::new(
+            Arc::clone(&site),
+            Arc::clone(&records),
+            Arc::clone(&names),
+            Clock::system(),
+        ));
+        runner.hear_of_mailboxes(judge.clone());
         let gate = Arc::new(Gate {
             site: Arc::clone(&site),
-            greylist: Arc::clone(&greylist),
+            judge: Arc::clone(&judge),
             runner: Arc::clone(&runner),
             connections: Arc::new(Connections::default()),
         });
@@ -109,89 +142,181 @@ impl Node {
             tls: tls_now,
             stop: stopped,
         };
-        let mut fronts = Vec::new();
-        let mut addresses = Vec::new();
-        for listen in &site.get().config.listen {
-            let listener = Listener::bind(listen.address).await.map_err(|err| {
-                StartError::new(format_args!("can't listen on {}", listen.address), err)
-            })?;
-            addresses.push(
-                listener
-                    .address()
-                    .map_err(|err| StartError::new("listener", err))?,
-            );
-            fronts.push(tokio::spawn(listener.run(front.clone())));
-        }
-        let submit = LocalListener::bind(&dir.join(SUBMIT_SOCKET))
-            .map_err(|err| StartError::new("submission socket", err))?;
-        fronts.push(tokio::spawn(submit.run(front.clone())));
-        let control = Control::bind(&dir.join(CONTROL_SOCKET))
-            .map_err(|err| StartError::new("control socket", err))?;
-        fronts.push(tokio::spawn(
-            control.run(Arc::clone(&runner), front.stop.clone()),
-        ));
+        let mut listening = Vec::new();
+        let config = &site.get().config;
+        let bound = listening::bind(config, &listening)
+            .await
+            .map_err(StartError::plain)?;
+        listening::serve(bound, config, &mut listening, &front);
+        let desk = Desk::new(judge);
+        let mut doors = Doors::new(Arc::new(desk));
+        let bound = doors.bind(&config.policy).map_err(StartError::plain)?;
+        doors.serve(bound, &config.policy);
+        let served = Served {
+            runner: Some(Arc::clone(&runner)),
+            records: Arc::clone(&records),
+        };
+        let mut fronts = local_sockets(&dir, &front, served)?;
+        fronts.push(tokio::spawn(ticking(
+            Arc::clone(&records),
+            front.stop.clone(),
+        )));
         let queue = tokio::spawn(Arc::clone(&runner).run(answers));
         Ok(Self {
             site,
             runner,
-            addresses,
             self_signed,
-            greylist,
+            records,
+            names,
             tls,
             stop,
+            front,
+            listening,
+            doors,
+            closing: Vec::new(),
             fronts,
             queue,
         })
     }
 
-    /// Takes over a new configuration, whole. Listeners and the data directory stay as they are.
+    /// Where it listens.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.listening.iter().map(|one| one.address).collect()
+    }
+
+    /// Takes over a new configuration, whole. The log is not ours.
     ///
     /// # Errors
-    /// The certificate or the name servers can't be used; nothing was changed.
-    pub(crate) fn reload(&self, config: Config) -> Result<(), StartError> {
+    /// The data directory is another one, the certificate or the name servers can't be used, or an address can't be
+    /// listened on; nothing was changed.
+    pub(crate) async fn reload(&mut self, config: Config) -> Result<(), StartError> {
         let old = self.site.get();
-        let config = Config {
-            data_dir: old.config.data_dir.clone(),
-            listen: old.config.listen.clone(),
-            ..config
-        };
-        let server_tls = tls::server(&config).map_err(|err| StartError::new("certificate", err))?;
-        self.greylist.configure(greylist_settings(&config));
+        other_dir(&old.config, &config)?;
+        let server_tls = server_tls(&config)?;
+        let dns = dns(&config)?;
+        let bound = listening::bind(&config, &self.listening)
+            .await
+            .map_err(StartError::plain)?;
+        let doors = (self.doors.bind(&config.policy)).map_err(StartError::plain)?;
+        // From here on nothing fails.
+        self.records.configure(rules_of(&config));
+        self.names.set(dns);
         self.site.set(Site::new(config, server_tls.is_some()));
         self.tls.send_replace(server_tls.map(|tls| tls.config));
         let site = self.site.get();
         self.runner
             .deliverer()
             .configure(delivery_settings(&self.site));
-        let routing: Arc<dyn queue::route::Routes + Send + Sync> = site.routing.clone();
+        let routing: Arc<dyn queue::route::Routes + Send + Sync> = site.directory.clone();
         self.runner
             .dispatcher()
             .configure(limits(&site.config), rules(&site.config), routing);
+        let closed = listening::serve(bound, &site.config, &mut self.listening, &self.front);
+        self.doors.serve(doors, &site.config.policy);
+        self.closing.retain(|one| !one.has_ended());
+        self.closing.extend(closed);
         Ok(())
     }
 
     /// Finishes what is under way, and closes the spool.
     pub(crate) async fn stop(self) {
         self.stop.send_replace(true);
+        self.listening.iter().for_each(Listening::close);
         let fronts = async {
+            for one in self.listening.into_iter().chain(self.closing) {
+                one.ended().await;
+            }
             for front in self.fronts {
                 let _ = front.await;
             }
+            self.doors.stop().await;
         };
         let (_, ()) = tokio::join!(
             tokio::time::timeout(STOP_WITHIN, fronts),
             self.runner.stop(STOP_WITHIN)
         );
         let _ = self.queue.await;
-        let (greylist, runner) = (self.greylist, self.runner);
+        let (records, runner) = (self.records, self.runner);
         let _ = tokio::task::spawn_blocking(move || {
-            if let Err(err) = greylist.flush() {
-                tracing::error!(target: "greylist", "records could not be kept: {err}");
+            if let Err(err) = records.flush() {
+                tracing::error!(target: "policy", "records could not be kept: {err}");
             }
             runner.spool().close(STOP_WITHIN);
         })
         .await;
     }
+}
+
+/// The sockets for programs on this machine.
+fn local_sockets(
+    dir: &Path,
+    front: &Front,
+    served: Served,
+) -> Result<Vec<JoinHandle<()>>, StartError> {
+    let submit = LocalListener::bind(&dir.join(SUBMIT_SOCKET))
+        .map_err(|err| StartError::new("submission socket", err))?;
+    let control = Control::bind(&dir.join(CONTROL_SOCKET))
+        .map_err(|err| StartError::new("control socket", err))?;
+    Ok(vec![
+        tokio::spawn(submit.run(front.clone())),
+        tokio::spawn(control.run(served, front.stop.clone())),
+    ])
+}
+
+/// All that the rules remember. The data directory is locked already.
+///
+/// # Errors
+/// The file is of a newer version, or can be neither read nor made.
+pub(crate) fn records(config: &Config) -> Result<Arc<Records>, StartError> {
+    let path = config.data_dir.join(RECORDS);
+    let records = Records::open(&path, rules_of(config), clock::now())
+        .map_err(|err| StartError::new("records of the rules", err))?;
+    if let Some(damage) = records.damage() {
+        tracing::warn!(target: "policy", "{damage}");
+    }
+    Ok(Arc::new(records))
+}
+
+/// Lets time pass for the rules, until the server stops.
+pub(crate) async fn ticking(records: Arc<Records>, mut stop: watch::Receiver<bool>) {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = seconds.tick() => records.tick(clock::now()),
+        }
+    }
+}
+
+/// What is locked stays: another data directory needs a restart.
+pub(crate) fn other_dir(old: &Config, new: &Config) -> Result<(), StartError> {
+    let (old_dir, dir) = (&old.data_dir, &new.data_dir);
+    if is_same(old_dir, dir) {
+        return Ok(());
+    }
+    Err(StartError::configuration(
+        "data_dir",
+        format_args!(
+            "can't change while the server runs: it uses {}; stop it, then start it with {}",
+            old_dir.display(),
+            dir.display()
+        ),
+    ))
+}
+
+fn server_tls(config: &Config) -> Result<Option<tls::ServerTls>, StartError> {
+    tls::server(config).map_err(|err| {
+        if config.tls.certificate.is_some() {
+            StartError::configuration(&format!("tls.{}", err.key()), err)
+        } else {
+            StartError::new("certificate", err)
+        }
+    })
+}
+
+pub(crate) fn dns(config: &Config) -> Result<Dns, StartError> {
+    names::dns(config).map_err(|err| StartError::new("name servers", err))
 }
 
 /// The queue on a spool, with the holds that it remembers.
@@ -213,7 +338,7 @@ pub(crate) fn queue_of(
     let dispatcher = Dispatcher::new(
         limits(&now.config),
         rules(&now.config),
-        now.routing.clone(),
+        now.directory.clone(),
         holds,
         seed,
     );
@@ -229,32 +354,38 @@ pub(crate) fn queue_of(
 /// Others may go through the data directory to the submission socket, and read nothing.
 const DIR_MODE: u32 = 0o711;
 
-fn make_private(dir: &Path) -> Result<(), StartError> {
-    let doing = format!("data directory {}", dir.display());
-    if !dir.exists() {
-        fs::DirBuilder::new()
+/// Makes the data directory. One that is there keeps its mode: it may be anybody's.
+pub(crate) fn make_private(dir: &Path) -> Result<(), StartError> {
+    let wrong = |what: &str| StartError::plain(format!("data_dir {}: {what}", dir.display()));
+    let failed = |what: &str, err: &dyn fmt::Display| {
+        let uid = rustix::process::geteuid().as_raw();
+        wrong(&format!(
+            "can't be {what} by user id {uid}, which the server runs as: {err}"
+        ))
+    };
+    match fs::metadata(dir) {
+        Ok(there) if !there.is_dir() => return Err(wrong("is there, and is no directory")),
+        Ok(_) => {}
+        Err(err) if err.kind() == io::ErrorKind::NotFound => fs::DirBuilder::new()
             .recursive(true)
             .mode(DIR_MODE)
             .create(dir)
-            .map_err(|err| StartError::new(&doing, err))?;
+            // Our umask takes from the mode.
+            .and_then(|()| fs::set_permissions(dir, fs::Permissions::from_mode(DIR_MODE)))
+            .map_err(|err| failed("made", &err))?,
+        Err(err) => return Err(failed("reached", &err)),
     }
-    fs::set_permissions(dir, fs::Permissions::from_mode(DIR_MODE))
-        .map_err(|err| StartError::new(&doing, err))
+    // Asked for here, because what SQLite says of it later does not name the reason.
+    rustix::fs::access(
+        dir,
+        rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
+    )
+    .map_err(|err| failed("written", &err))
 }
 
-pub(crate) fn greylist_settings(config: &Config) -> policy::greylist::Settings {
-    let greylist = &config.greylist;
-    policy::greylist::Settings {
-        delay: greylist.delay,
-        window: greylist.window,
-        known_after: greylist.known_after,
-        known_for: greylist.known_for,
-        v4_prefix: greylist.v4_prefix,
-        v6_prefix: greylist.v6_prefix,
-        max_pending_per_network: greylist.max_pending_per_network,
-        max_pending: greylist.max_pending,
-        max_known: greylist.max_known,
-    }
+/// Whether two paths lead to one directory.
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b || matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
 
 pub(crate) fn rules(config: &Config) -> Rules {
@@ -276,7 +407,7 @@ fn tongues(config: &Config) -> Option<retry_hint::Tongues> {
     })
 }
 
-fn limits(config: &Config) -> Limits {
+pub(crate) fn limits(config: &Config) -> Limits {
     Limits {
         active: config.queue.max_active,
         active_per_destination: (config.queue.max_active / 10).max(1),
@@ -320,20 +451,8 @@ pub(crate) fn delivery_settings(shared: &Arc<SharedSite>) -> delivery::Settings 
         session_age: Duration::from_secs(300),
         max_hosts: 10,
         maildir: delivery::local::Settings {
-            resolve: Arc::new(move |address: &str| directory.get().directory.maildir(address)),
+            resolve: Arc::new(move |address: &str| directory.get().directory.delivered_to(address)),
+            quotas: Some(site.quotas.clone()),
         },
     }
-}
-
-fn dns(config: &Config) -> Result<Dns, delivery::DnsError> {
-    if config.delivery.name_servers.is_empty() {
-        return Dns::system();
-    }
-    let servers: Vec<SocketAddr> = config
-        .delivery
-        .name_servers
-        .iter()
-        .map(|&server| SocketAddr::new(server, 53))
-        .collect();
-    Dns::with_servers(&servers)
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use queue::Destination;
-use queue::route::Routes;
+use queue::route::LmtpServer;
 
 use crate::config::Config;
 
@@ -19,6 +19,7 @@ impl Routing {
     /// From a configuration that was checked.
     pub(crate) fn new(config: &Config) -> Self {
         let hop = |text: &String| parse_hop(text).ok();
+        let route = |text: &String| parse_route(text).ok();
         Self {
             local: config
                 .local
@@ -30,7 +31,7 @@ impl Routing {
                 .delivery
                 .routes
                 .iter()
-                .filter_map(|(domain, text)| Some((normal_domain(domain), hop(text)?)))
+                .filter_map(|(domain, text)| Some((normal_domain(domain), route(text)?)))
                 .collect(),
             smarthost: config.delivery.smarthost.as_ref().and_then(hop),
         }
@@ -42,12 +43,10 @@ impl Routing {
     }
 }
 
-impl Routes for Routing {
-    fn destination(&self, address: &str) -> Destination {
-        let domain = normal_domain(domain_of(address));
-        if self.is_local(&domain) {
-            return Destination::Local;
-        }
+/// Where mail goes whose mailbox is not here.
+impl Routing {
+    /// For a domain in its normal form.
+    pub(crate) fn abroad(&self, domain: String) -> Destination {
         self.routes
             .get(&domain)
             .or(self.smarthost.as_ref())
@@ -75,54 +74,96 @@ pub(crate) fn normal_domain(domain: &str) -> String {
     idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase())
 }
 
+/// What the value of a route or a mailbox begins with that leads to an LMTP server.
+const LMTP: &str = "lmtp:";
+
+/// Reads a route: a next hop, or `lmtp:` and an LMTP server.
+///
+/// # Errors
+/// In words.
+pub(crate) fn parse_route(text: &str) -> Result<Destination, String> {
+    match text.strip_prefix(LMTP) {
+        Some(server) => parse_lmtp(server).map(Destination::Lmtp),
+        None => parse_hop(text),
+    }
+}
+
+/// The LMTP server that a mailbox's value names; `None`: it is a Maildir's path.
+///
+/// # Errors
+/// In words.
+pub(crate) fn lmtp_of_mailbox(value: &std::path::Path) -> Option<Result<LmtpServer, String>> {
+    Some(parse_lmtp(value.to_str()?.strip_prefix(LMTP)?))
+}
+
+/// Reads where an LMTP server listens: `unix:/run/dovecot/lmtp`, `inet:127.0.0.1:24`; without a port, 24.
+///
+/// # Errors
+/// In words.
+pub(crate) fn parse_lmtp(text: &str) -> Result<LmtpServer, String> {
+    let wrong = || {
+        format!("\"{text}\" is no LMTP server: write unix:/run/dovecot/lmtp or inet:127.0.0.1:24")
+    };
+    if let Some(path) = text.strip_prefix("unix:") {
+        let is_whole = path.starts_with('/') && !path.contains('\0');
+        return Some(LmtpServer::Socket(path.to_owned()))
+            .filter(|_| is_whole)
+            .ok_or_else(wrong);
+    }
+    let hop = text.strip_prefix("inet:").ok_or_else(wrong)?;
+    host_and_port(hop, "24")
+        .map(|(host, port)| LmtpServer::Host { host, port })
+        .ok_or_else(wrong)
+}
+
 /// Reads a next hop: `host:port`, `[192.0.2.1]:25`, `[2001:db8::1]:25`; without a port, 25.
 ///
 /// # Errors
 /// In words.
 pub(crate) fn parse_hop(text: &str) -> Result<Destination, String> {
-    let wrong = || format!("\"{text}\" is no next hop: write host:port or [192.0.2.1]:25");
-    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or_else(wrong)?;
-        let port = if rest.is_empty() {
-            "25"
-        } else {
-            rest.strip_prefix(':').ok_or_else(wrong)?
-        };
-        (host, port)
-    } else {
-        text.rsplit_once(':').unwrap_or((text, "25"))
+    host_and_port(text, "25")
+        .map(|(host, port)| Destination::Relay { host, port })
+        .ok_or_else(|| format!("\"{text}\" is no next hop: write host:port or [192.0.2.1]:25"))
+}
+
+/// In lower case, and without brackets.
+fn host_and_port(text: &str, usual: &str) -> Option<(String, u16)> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, rest) = rest.split_once(']')?;
+            let port = match rest {
+                "" => usual,
+                rest => rest.strip_prefix(':')?,
+            };
+            (host, port)
+        }
+        None => text.rsplit_once(':').unwrap_or((text, usual)),
     };
-    let port: u16 = port
-        .parse()
-        .ok()
-        .filter(|port| *port != 0)
-        .ok_or_else(wrong)?;
-    if host.is_empty()
-        || !host
+    let port: u16 = port.parse().ok().filter(|port| *port != 0)?;
+    let is_name = !host.is_empty()
+        && host
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b))
-    {
-        return Err(wrong());
-    }
-    Ok(Destination::Relay {
-        host: host.to_ascii_lowercase(),
-        port,
-    })
+            .all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b));
+    is_name.then(|| (host.to_ascii_lowercase(), port))
 }
 
 #[cfg(test)]
 mod tests {
+    use queue::route::Routes as _;
+
     use super::*;
+    use crate::directory::Directory;
 
     #[test]
     fn an_address_goes_where_the_configuration_says() {
         let config: Config = toml::from_str(
             "[local]\ndomains = [\"Home.example\"]\nmailboxes = {}\n\
-             [delivery.routes]\n\"Partner.example\" = \"mx.partner.example:2525\"\n\"v6.example\" = \"[2001:db8::1]\"\n",
+             [delivery.routes]\n\"Partner.example\" = \"mx.partner.example:2525\"\n\"v6.example\" = \"[2001:db8::1]\"\n\
+             \"boxes.example\" = \"lmtp:inet:Mail.example\"\n",
         )
         .expect("a configuration");
-        let plain = Routing::new(&config);
-        let smart = Routing::new(&Config {
+        let plain = Directory::new(&config);
+        let smart = Directory::new(&Config {
             delivery: crate::config::model::Delivery {
                 smarthost: Some("relay.example".into()),
                 ..config.delivery.clone()
@@ -140,6 +181,11 @@ mod tests {
                 "[mx.partner.example]:2525",
             ),
             ("a@v6.example", "[2001:db8::1]:25", "[2001:db8::1]:25"),
+            (
+                "a@boxes.example",
+                "lmtp:inet:[mail.example]:24",
+                "lmtp:inet:[mail.example]:24",
+            ),
             ("a@else.example", "else.example", "[relay.example]:25"),
             (
                 "a@bücher.example",
@@ -169,6 +215,17 @@ mod tests {
             "a b:25",
         ] {
             assert!(parse_hop(text).is_err(), "{text:?}");
+        }
+        for text in [
+            "lmtp:",
+            "lmtp:/run/lmtp",
+            "lmtp:unix:run/lmtp",
+            "lmtp:unix:",
+            "lmtp:inet:",
+            "lmtp:inet:a b",
+            "lmtp:127.0.0.1:24",
+        ] {
+            assert!(parse_route(text).is_err(), "{text:?}");
         }
     }
 }

@@ -2,21 +2,21 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
-
-use policy::greylist::exempt::Exemptions;
+use std::time::SystemTime;
 
 use crate::config::Config;
-use crate::directory::Directory;
-use crate::routes::{Routing, normal_domain};
+use crate::directory::{Directory, Place};
+use crate::quotas::Quotas;
+use crate::routes::normal_domain;
 
 /// A configuration and what follows from it.
 pub(crate) struct Site {
     pub(crate) config: Config,
-    pub(crate) directory: Directory,
-    pub(crate) routing: Arc<Routing>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) session: Arc<smtp::server::Settings>,
-    /// Who is not greylisted.
-    pub(crate) exemptions: Exemptions,
+    /// For programs on this machine.
+    pub(crate) local_session: Arc<smtp::server::Settings>,
     relay_domains: Vec<String>,
 }
 
@@ -24,10 +24,10 @@ impl Site {
     /// From a configuration that was checked. `starttls`: there is a certificate to offer.
     pub(crate) fn new(config: Config, starttls: bool) -> Self {
         Self {
-            directory: Directory::new(&config),
-            routing: Arc::new(Routing::new(&config)),
+            directory: Arc::new(Directory::new(&config)),
+            quotas: Arc::new(Quotas::new(config.local.quota)),
             session: Arc::new(session_settings(&config, starttls)),
-            exemptions: exemptions(&config),
+            local_session: Arc::new(local_session_settings(&config)),
             relay_domains: config
                 .relay
                 .domains
@@ -35,6 +35,15 @@ impl Site {
                 .map(|domain| normal_domain(domain))
                 .collect(),
             config,
+        }
+    }
+
+    /// Whether a mail of so many octets would fit into this mailbox ([`crate::directory::Mailbox::name`]), by the quota
+    /// of its Maildir. `None`: there is none, or it takes counting to know. A look at one file; see [`Quotas::glance`].
+    pub(crate) fn has_room(&self, mailbox: &str, octets: u64, now: SystemTime) -> Option<bool> {
+        match self.directory.mailbox(mailbox)?.place {
+            Place::Maildir(path) => self.quotas.glance(&path, octets, now),
+            Place::Lmtp(_) => None,
         }
     }
 
@@ -62,16 +71,6 @@ impl Site {
     }
 }
 
-fn exemptions(config: &Config) -> Exemptions {
-    Exemptions {
-        relay: config.relay.networks.0.clone(),
-        networks: config.greylist.exempt_networks.0.clone(),
-        domains: config.greylist.exempt_domains.iter().collect(),
-        recipients: config.greylist.exempt_recipients.iter().collect(),
-        ..Exemptions::default()
-    }
-}
-
 fn session_settings(config: &Config, starttls: bool) -> smtp::server::Settings {
     let limits = &config.limits;
     let octets = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
@@ -90,6 +89,19 @@ fn session_settings(config: &Config, starttls: bool) -> smtp::server::Settings {
         data_timeout: limits.data_timeout,
         data_total_timeout: limits.data_total_timeout,
         starttls,
+    }
+}
+
+/// Recipients of one mail that a program on this machine submits: it goes whole or not at all, so that it can't be sent
+/// in several transactions.
+pub(crate) const LOCAL_RECIPIENTS: usize = 50_000;
+
+fn local_session_settings(config: &Config) -> smtp::server::Settings {
+    let recipients = config.limits.recipients.max(LOCAL_RECIPIENTS);
+    smtp::server::Settings {
+        max_recipients: recipients,
+        max_recipient_commands: recipients.saturating_mul(2),
+        ..session_settings(config, false)
     }
 }
 

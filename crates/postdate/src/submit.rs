@@ -1,28 +1,23 @@
-//! Hands a mail to the server over its submission socket, or, when none runs, straight to the queue.
+//! Hands a mail to the server over its submission socket, or, when none runs, to one that stands in: for all of its
+//! recipients, or for none.
 
 use std::fmt;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use queue::Message;
-use queue::Origin;
-use queue::spool::{Change, Spool as _, SpoolError};
-use smtp::client::{Action, Failure, Fate, Mail, Session, Settings, Timeouts, Tls};
-use smtp::{Content, Recipient, Sender};
-use store::sqlite::SqliteSpool;
+use smtp::{BodyKind, Notify, Recipient, Ret, Sender};
 
-use crate::clock;
 use crate::config::Config;
 use crate::node::SUBMIT_SOCKET;
-use crate::site::Site;
+use crate::stand_in::{self, Trouble};
 
-/// Why a mail was not taken.
+/// Why a mail was not taken. Nothing of it was sent to anybody.
 #[derive(Debug)]
 pub(crate) enum SubmitError {
+    /// These recipients will never be accepted: address and reply.
+    Recipients(Vec<(String, String)>),
     /// It will never be.
     Refused(String),
     /// It may be later.
@@ -32,205 +27,258 @@ pub(crate) enum SubmitError {
 impl fmt::Display for SubmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(why) | Self::Later(why) => f.write_str(why),
+            Self::Recipients(refused) => {
+                f.write_str("nothing was sent, to nobody: ")?;
+                for (n, (address, reply)) in refused.iter().enumerate() {
+                    let comma = if n == 0 { "" } else { "; " };
+                    write!(f, "{comma}<{address}> was refused ({reply})")?;
+                }
+                Ok(())
+            }
+            Self::Refused(why) => write!(f, "nothing was sent: {why}"),
+            Self::Later(why) => f.write_str(why),
         }
     }
 }
 
 /// How long the server may take for anything.
 const TIMEOUT: Duration = Duration::from_secs(120);
-/// Content is handed over in pieces of this size.
-const PIECE: usize = 64 * 1024;
+/// The longest reply that is read.
+const REPLY_MAX: u64 = 16 * 1024;
+/// Another program that stands in for the server, or a server that is about to start, has the queue for a moment.
+const TRIES: u32 = 100;
+const TRY_AGAIN: Duration = Duration::from_millis(100);
 
-/// Hands over one mail; when this returns it is durable.
+/// A connection to whoever takes mail now.
+pub(crate) struct Connection {
+    pub(crate) stream: UnixStream,
+    /// Whoever stands in for a server that does not run.
+    stand_in: Option<JoinHandle<()>>,
+}
+
+impl Connection {
+    /// Waits until whoever stands in has closed the queue.
+    pub(crate) fn close(self) {
+        drop(self.stream);
+        if let Some(thread) = self.stand_in {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Opens a session with the server; without one, with the queue.
 ///
 /// # Errors
-/// It was refused, or there is nobody who could take it now.
-pub(crate) fn submit(
-    config: Config,
-    sender: Sender,
-    recipients: Vec<Recipient>,
-    content: &[u8],
-) -> Result<(), SubmitError> {
-    match UnixStream::connect(config.data_dir.join(SUBMIT_SOCKET)) {
-        Ok(stream) => over_socket(&stream, &config.hostname, sender, recipients, content),
-        Err(_) => without_server(config, sender, recipients, content),
-    }
-}
-
-/// Opens the submission socket, for `sendmail -bs`.
-pub(crate) fn connect(dir: &Path) -> io::Result<UnixStream> {
-    UnixStream::connect(dir.join(SUBMIT_SOCKET))
-}
-
-fn content_of(octets: &[u8]) -> Content {
-    let header_end = octets
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .unwrap_or(octets.len());
-    Content {
-        size: octets.len() as u64,
-        eight_bit: !octets.is_ascii(),
-        utf8_header: !octets[..header_end].is_ascii(),
-        received: 0,
-    }
-}
-
-fn over_socket(
-    mut stream: &UnixStream,
-    hostname: &str,
-    sender: Sender,
-    recipients: Vec<Recipient>,
-    content: &[u8],
-) -> Result<(), SubmitError> {
-    let broken = |err: io::Error| SubmitError::Later(format!("the server did not answer: {err}"));
-    stream
-        .set_read_timeout(Some(TIMEOUT))
-        .and_then(|()| stream.set_write_timeout(Some(TIMEOUT)))
-        .map_err(broken)?;
-    let timeouts = Timeouts {
-        greeting: TIMEOUT,
-        command: TIMEOUT,
-        data: TIMEOUT,
-        block: TIMEOUT,
-        end_of_data: TIMEOUT,
-        quit: TIMEOUT,
-    };
-    // The socket keeps the time, so the machine is never told any.
-    let now = Duration::ZERO;
-    let mut session = Session::new(Arc::new(Settings {
-        helo: hostname.to_owned(),
-        tls: Tls::Off,
-        timeouts,
-    }));
-    let mut mail = Some(Mail {
-        sender,
-        recipients,
-        content: content_of(content),
-    });
-    let mut pieces = content.chunks(PIECE).peekable();
-    let mut result = Err(SubmitError::Later(
-        "the server closed the connection".to_owned(),
-    ));
-    let mut buffer = [0; 4096];
+/// There is nobody who could take mail now.
+pub(crate) fn connect(config: &Config) -> Result<Connection, SubmitError> {
+    let mut tries = 1;
     loop {
-        while let Some(action) = session.poll() {
-            match action {
-                Action::Ready => match mail.take() {
-                    Some(mail) => session.send(now, mail),
-                    None => session.quit(now),
-                },
-                Action::WantBody => loop {
-                    let piece = pieces.next().unwrap_or_default();
-                    let last = pieces.peek().is_none();
-                    session.body(now, piece, last);
-                    stream.write_all(session.output()).map_err(broken)?;
-                    session.output_taken();
-                    if last {
-                        break;
-                    }
-                },
-                Action::Done(fates) => result = outcome(fates),
-                Action::StartTls => session.tls_failed(),
-                Action::Closed(failure) => {
-                    if let (Some(Failure::Refused { reply, .. }), Err(_)) = (failure, &result) {
-                        result = Err(SubmitError::Later(reply.raw));
-                    }
-                    return result;
+        if let Ok(stream) = UnixStream::connect(config.data_dir.join(SUBMIT_SOCKET)) {
+            return Ok(Connection {
+                stream,
+                stand_in: None,
+            });
+        }
+        match stand_in::start(config.clone()) {
+            Ok((stream, thread)) => {
+                return Ok(Connection {
+                    stream,
+                    stand_in: Some(thread),
+                });
+            }
+            Err(Trouble::Busy(_)) if tries < TRIES => {
+                tries += 1;
+                std::thread::sleep(TRY_AGAIN);
+            }
+            Err(Trouble::Busy(why) | Trouble::Failed(why)) => return Err(SubmitError::Later(why)),
+        }
+    }
+}
+
+/// Hands over one mail whose lines end in CRLF; when this returns it is durable, for all recipients.
+///
+/// # Errors
+/// It was refused, or there is nobody who could take it now: nobody gets it.
+pub(crate) fn submit(
+    config: &Config,
+    sender: &Sender,
+    recipients: &[Recipient],
+    content: &[u8],
+) -> Result<(), SubmitError> {
+    let connection = connect(config)?;
+    let sent = Dialogue::new(&connection.stream)
+        .map_err(broken)
+        .and_then(|mut dialogue| dialogue.send(&config.hostname, sender, recipients, content));
+    connection.close();
+    sent
+}
+
+fn broken(err: io::Error) -> SubmitError {
+    SubmitError::Later(format!("the server did not answer: {err}"))
+}
+
+/// One command, one answer: unlike a pipelining client, this one knows of each recipient before it sends the content.
+struct Dialogue<'a> {
+    read: BufReader<&'a UnixStream>,
+    write: &'a UnixStream,
+}
+
+struct Reply {
+    code: u16,
+    text: String,
+}
+
+impl Reply {
+    fn is(&self, class: u16) -> bool {
+        self.code / 100 == class
+    }
+
+    fn expect(self, class: u16) -> Result<(), SubmitError> {
+        if self.is(class) {
+            Ok(())
+        } else if self.is(5) {
+            Err(SubmitError::Refused(self.text))
+        } else {
+            Err(SubmitError::Later(self.text))
+        }
+    }
+}
+
+impl<'a> Dialogue<'a> {
+    fn new(stream: &'a UnixStream) -> io::Result<Self> {
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        Ok(Self {
+            read: BufReader::new(stream),
+            write: stream,
+        })
+    }
+
+    fn send(
+        &mut self,
+        hostname: &str,
+        sender: &Sender,
+        recipients: &[Recipient],
+        content: &[u8],
+    ) -> Result<(), SubmitError> {
+        self.reply()?.expect(2)?;
+        self.ask(&format!("EHLO {hostname}"))?.expect(2)?;
+        self.ask(&mail(sender, content.len()))?.expect(2)?;
+        self.recipients(recipients)?;
+        self.ask("DATA")?.expect(3)?;
+        let mut stuffed = Vec::with_capacity(content.len() + content.len() / 64 + 8);
+        for line in content.split_inclusive(|&octet| octet == b'\n') {
+            if line.starts_with(b".") {
+                stuffed.push(b'.');
+            }
+            stuffed.extend_from_slice(line);
+        }
+        stuffed.extend_from_slice(b".\r\n");
+        self.write.write_all(&stuffed).map_err(broken)?;
+        self.reply()?.expect(2)?;
+        // It is durable: what becomes of the session is all the same.
+        let _ = self.ask("QUIT");
+        Ok(())
+    }
+
+    /// All of them, or an error that names those that are not taken.
+    fn recipients(&mut self, recipients: &[Recipient]) -> Result<(), SubmitError> {
+        let (mut never, mut later) = (Vec::new(), None);
+        for recipient in recipients {
+            let reply = self.ask(&rcpt(recipient))?;
+            let closed = reply.code == 421;
+            if reply.is(5) {
+                never.push((recipient.address.clone(), reply.text));
+            } else if !reply.is(2) {
+                later = later.or(Some(format!(
+                    "nothing was sent, to nobody: <{}> was deferred ({})",
+                    recipient.address, reply.text
+                )));
+            }
+            if closed {
+                break;
+            }
+        }
+        match later {
+            _ if !never.is_empty() => Err(SubmitError::Recipients(never)),
+            Some(why) => Err(SubmitError::Later(why)),
+            None => Ok(()),
+        }
+    }
+
+    fn ask(&mut self, command: &str) -> Result<Reply, SubmitError> {
+        if command.chars().any(char::is_control) {
+            return Err(SubmitError::Refused(format!(
+                "{command:?}: an address can't hold control characters"
+            )));
+        }
+        self.write
+            .write_all(format!("{command}\r\n").as_bytes())
+            .map_err(broken)?;
+        self.reply()
+    }
+
+    /// The last line of a reply, whole.
+    fn reply(&mut self) -> Result<Reply, SubmitError> {
+        loop {
+            let mut line = String::new();
+            (&mut self.read)
+                .take(REPLY_MAX)
+                .read_line(&mut line)
+                .map_err(broken)?;
+            let text = line.trim_end().to_owned();
+            let code = text.get(..3).and_then(|code| code.parse().ok());
+            match (code, text.as_bytes().get(3)) {
+                (Some(_), Some(b'-')) => {}
+                (Some(code), _) => return Ok(Reply { code, text }),
+                (None, _) => {
+                    return Err(SubmitError::Later(
+                        "the server closed the connection".to_owned(),
+                    ));
                 }
             }
         }
-        stream.write_all(session.output()).map_err(broken)?;
-        session.output_taken();
-        match stream.read(&mut buffer).map_err(broken)? {
-            0 => session.closed(),
-            filled => session.receive(now, &buffer[..filled]),
-        }
     }
 }
 
-fn outcome(fates: Vec<Fate>) -> Result<(), SubmitError> {
-    let mut refused = Vec::new();
-    let mut later = false;
-    for fate in fates {
-        match fate {
-            Fate::Accepted(_) => {}
-            Fate::Refused { reply, .. } | Fate::NextTransaction(reply) => {
-                later |= !reply.is_permanent();
-                refused.push(reply.raw);
-            }
-            Fate::Unfit(_) => refused.push("an address or the content can't be sent".to_owned()),
-            Fate::Broken(_) => {
-                later = true;
-                refused.push("the server closed the connection".to_owned());
-            }
-        }
+fn mail(sender: &Sender, size: usize) -> String {
+    let mut line = format!("MAIL FROM:<{}> SIZE={size}", sender.address);
+    if sender.body == BodyKind::EightBitMime {
+        line.push_str(" BODY=8BITMIME");
     }
-    match (refused.is_empty(), later) {
-        (true, _) => Ok(()),
-        (false, true) => Err(SubmitError::Later(refused.join("; "))),
-        (false, false) => Err(SubmitError::Refused(refused.join("; "))),
+    if sender.smtputf8 {
+        line.push_str(" SMTPUTF8");
     }
+    match sender.ret {
+        Some(Ret::Full) => line.push_str(" RET=FULL"),
+        Some(Ret::Hdrs) => line.push_str(" RET=HDRS"),
+        None => {}
+    }
+    if let Some(envid) = &sender.envid {
+        line.push_str(" ENVID=");
+        line.push_str(envid);
+    }
+    line
 }
 
-/// Puts the mail into the queue of a server that is not running. It is tried when the server starts.
-fn without_server(
-    config: Config,
-    sender: Sender,
-    recipients: Vec<Recipient>,
-    content: &[u8],
-) -> Result<(), SubmitError> {
-    let dir = config.data_dir.clone();
-    let later = |what: &dyn fmt::Display| {
-        SubmitError::Later(format!(
-            "the server is not running, and its queue in {} can't be used: {what}",
-            dir.display()
-        ))
-    };
-    if !dir.is_dir() {
-        return Err(later(&"there is no such directory"));
+fn rcpt(recipient: &Recipient) -> String {
+    let mut line = format!("RCPT TO:<{}>", recipient.address);
+    match recipient.notify {
+        Notify::Unspecified => {}
+        Notify::Never => line.push_str(" NOTIFY=NEVER"),
+        Notify::On {
+            success,
+            failure,
+            delay,
+        } => {
+            let names = [(success, "SUCCESS"), (failure, "FAILURE"), (delay, "DELAY")];
+            let names: Vec<&str> = names
+                .iter()
+                .filter_map(|&(on, name)| on.then_some(name))
+                .collect();
+            line.push_str(" NOTIFY=");
+            line.push_str(&names.join(","));
+        }
     }
-    let spool = SqliteSpool::open(&dir).map_err(|err| later(&err))?;
-    let now = clock::now();
-    let id = spool.new_id(now);
-    let site = Site::new(config, false);
-    let mut staging = spool.stage(id).map_err(|err| later(&err))?;
-    let staged = staging
-        .write(content)
-        .and_then(|()| staging.finish())
-        .map_err(|err| later(&err))?;
-    let message = Arc::new(Message {
-        id,
-        received: now,
-        sender,
-        recipients: crate::server::expand(&site, &recipients),
-        content: content_of(content),
-        origin: Origin {
-            client: None,
-            helo: None,
-            protocol: "local".to_owned(),
-        },
-    });
-    let rules = crate::node::rules(&site.config);
-    let rows = message
-        .recipients
-        .iter()
-        .map(|_| queue::plan::first(&rules, &message, now, false))
-        .collect();
-    let (tell, durable) = mpsc::channel();
-    spool.submit(
-        Change {
-            enqueue: vec![(message, staged, rows)],
-            ..Change::default()
-        },
-        Box::new(move |result| {
-            let _ = tell.send(result);
-        }),
-    );
-    let kept = durable
-        .recv()
-        .unwrap_or(Err(SpoolError::Closed))
-        .map_err(|err| later(&err));
-    spool.close(Duration::from_secs(10));
-    kept
+    line
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::Config;
@@ -15,8 +15,17 @@ use crate::config::Config;
 /// Why STARTTLS can't be offered.
 #[derive(Debug)]
 pub(crate) struct TlsError {
+    /// In `[tls]`.
+    key: &'static str,
     path: PathBuf,
     what: String,
+}
+
+impl TlsError {
+    /// Which key of `[tls]` has to be corrected.
+    pub(crate) fn key(&self) -> &'static str {
+        self.key
+    }
 }
 
 impl fmt::Display for TlsError {
@@ -50,31 +59,48 @@ pub(crate) fn server(config: &Config) -> Result<Option<ServerTls>, TlsError> {
             (certificate.clone(), key, Some(certificate))
         }
     };
-    let wrong = |path: &Path, what: String| TlsError {
+    let wrong = |name, path: &Path, what: String| TlsError {
+        key: name,
         path: path.to_owned(),
         what,
     };
     let chain = CertificateDer::pem_file_iter(&certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|err| wrong(&certificate, format!("no certificate chain in PEM: {err}")))?;
-    let private = PrivateKeyDer::from_pem_file(&key)
-        .map_err(|err| wrong(&key, format!("no private key in PEM: {err}")))?;
+        .map_err(|err| wrong("certificate", &certificate, pem(&err)))?;
+    if chain.is_empty() {
+        let what = "there is no certificate in it (BEGIN CERTIFICATE)".to_owned();
+        return Err(wrong("certificate", &certificate, what));
+    }
+    let private =
+        PrivateKeyDer::from_pem_file(&key).map_err(|err| wrong("key", &key, pem(&err)))?;
     let config =
         ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|err| wrong(&certificate, err.to_string()))?
+            .map_err(|err| wrong("certificate", &certificate, err.to_string()))?
             .with_no_client_auth()
             .with_single_cert(chain, private)
-            .map_err(|err| {
-                wrong(
-                    &certificate,
-                    format!("certificate and key can't be used together: {err}"),
-                )
+            .map_err(|err| match err {
+                rustls::Error::InconsistentKeys(_) => {
+                    let what = format!("is not the key of {}", certificate.display());
+                    wrong("key", &key, what)
+                }
+                err => wrong("certificate", &certificate, format!("can't be used: {err}")),
             })?;
     Ok(Some(ServerTls {
         config: Arc::new(config),
         self_signed,
     }))
+}
+
+fn pem(err: &pem::Error) -> String {
+    match err {
+        pem::Error::Io(err) => format!("can't be read: {err}"),
+        pem::Error::NoItemsFound => "there is no private key in it (BEGIN PRIVATE KEY)".to_owned(),
+        pem::Error::MissingSectionEnd { .. } => {
+            "is cut off: its last END line is missing".to_owned()
+        }
+        err => format!("is no PEM file: {err}"),
+    }
 }
 
 fn self_signed(config: &Config) -> Result<(PathBuf, PathBuf), TlsError> {
@@ -84,6 +110,7 @@ fn self_signed(config: &Config) -> Result<(PathBuf, PathBuf), TlsError> {
         return Ok((certificate, key));
     }
     let wrong = |what: String| TlsError {
+        key: "certificate",
         path: certificate.clone(),
         what,
     };

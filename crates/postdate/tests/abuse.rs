@@ -159,3 +159,39 @@ fn garbage_ends_the_connection_and_not_the_server() {
         &content("after the garbage"),
     );
 }
+
+/// Letters that are not seen, or that turn the words around them.
+#[test]
+fn what_would_mislead_a_reader_is_in_no_reply_and_in_no_line_of_the_log() {
+    let dir = TempDir::new();
+    let node = Node::start(&dir, "node", "");
+    let mut client = Client::connect(node.address);
+    client.ask("MAIL FROM:<a@client.test> SMTPUTF8", "250 ");
+    let reply = client.ask(
+        "RCPT TO:<b\u{202e}tset.ereh@moc\u{200b}.\u{2066}far.test>",
+        "554 5.7.1 <btset.ereh@moc.far.test>: Relay access denied",
+    );
+    assert!(!reply.contains('\u{202e}'));
+    node.logged(&["NOQUEUE: reject: RCPT", "to=<btset.ereh@moc.far.test>"]);
+    client.ask("RCPT TO:<b@here.test>", "250 ");
+    client.ask("RSET", "250 ");
+    client.ask("MAIL FROM:<\u{202e}a@client.test> SMTPUTF8", "250 ");
+    client.ask("RCPT TO:<b@here.test>", "250 ");
+    client.ask("DATA", "354 ");
+    client.ask("Subject: x\r\n\r\nx\r\n.", "250 ");
+    node.arrived("b");
+    node.logged(&["status=queued", "from=<a@client.test>"]);
+    let log = node.log();
+    assert!(!log.contains(['\u{202e}', '\u{200b}', '\u{2066}']), "{log}");
+}
+
+#[test]
+fn a_handshake_that_fails_is_logged_with_the_client_as_everywhere() {
+    let dir = TempDir::new();
+    let node = Node::start(&dir, "node", "");
+    let mut client = Client::connect(node.address);
+    client.ask("STARTTLS", "220 ");
+    client.write(b"NOOP in clear\r\n\r\n").expect("written");
+    client.rest_lossy();
+    node.logged(&["client=[127.0.0.1]:", "TLS handshake failed"]);
+}

@@ -5,13 +5,12 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use support::{Client, Node, Sink, TempDir, free_port, now, text, until, within};
+use support::{Chance, Client, Node, Sink, TempDir, free_port, now, setting, text, until, within};
 
 const SESSIONS: u32 = 20;
 /// How many mails may be under way at once, by the configuration below: each kill repeats at most these.
@@ -63,12 +62,9 @@ impl Load {
 
 #[test]
 fn every_mail_that_was_acknowledged_arrives() {
-    let kills: u32 =
-        setting("POSTDATE_TEST_KILLS").map_or(3, |text| text.parse().expect("a number"));
-    let seed: u64 =
-        setting("POSTDATE_TEST_SEED").map_or_else(chance, |text| text.parse().expect("a number"));
-    println!("POSTDATE_TEST_SEED={seed} POSTDATE_TEST_KILLS={kills}");
-    let mut moments = Moments(seed | 1);
+    let kills = setting("POSTDATE_TEST_KILLS").unwrap_or(3);
+    let kills = usize::try_from(kills).expect("a number of kills");
+    let mut chance = Chance::new();
     let dir = TempDir::new();
     let sink = Sink::start();
     let port = free_port();
@@ -86,7 +82,7 @@ fn every_mail_that_was_acknowledged_arrives() {
         })
         .collect();
     for _ in 0..kills {
-        let moment = now() + moments.next();
+        let moment = now() + Duration::from_millis(200) + chance.millis(1000);
         let before = load.acknowledged.lock().expect("the load").len();
         until("the load to go on", || {
             (load.acknowledged.lock().expect("the load").len() > before + 50).then_some(())
@@ -120,11 +116,11 @@ fn every_mail_that_was_acknowledged_arrives() {
         arrived.len()
     );
     assert!(
-        acknowledged.len() > 50 * kills as usize,
+        acknowledged.len() > 50 * kills,
         "too little load to say anything"
     );
     assert!(
-        again <= UNDER_WAY * kills as usize,
+        again <= UNDER_WAY * kills,
         "{again} duplicates are more than were under way"
     );
 }
@@ -146,27 +142,4 @@ fn count(sink: &Sink, node: &Node) -> BTreeMap<u32, usize> {
         *arrived.entry(number).or_insert(0) += 1;
     }
     arrived
-}
-
-fn setting(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-/// A seed that nobody chose.
-fn chance() -> u64 {
-    std::collections::hash_map::RandomState::new()
-        .build_hasher()
-        .finish()
-}
-
-/// xorshift: moments up to a second apart.
-struct Moments(u64);
-
-impl Moments {
-    fn next(&mut self) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        Duration::from_millis(200 + self.0 % 1000)
-    }
 }

@@ -268,10 +268,13 @@ fn a_wrong_configuration_is_named_to_the_line() {
             "hostnam = \"x\"\n",
             ":1: unknown key \"hostnam\": did you mean \"hostname\"?",
         ),
-        ("[greylist]\n\ndelay = \"5 apples\"\n", ":3: "),
+        (
+            "[greylist]\n\ndelay = \"5 apples\"\n",
+            ":3: greylist.delay: ",
+        ),
         (
             "[greylist]\nmode = \"sometimes\"\n",
-            ":2: \"sometimes\" is not known here: write enforce or observe or off",
+            ":2: greylist.mode: \"sometimes\" is not known here: write enforce or observe or off",
         ),
         (
             "[queue]\nfirst_backoff = \"2h\"\n",

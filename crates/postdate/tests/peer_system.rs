@@ -4,59 +4,66 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use support::{Client, Node, Sink, TempDir, content, free_port, send, tool, until};
+use support::{Client, Node, Sink, SmallDisk, TempDir, content, free_port, send, tool, until};
 
 /// Calls that make something durable.
 const SYNCS: &[&str] = &["fsync(", "fdatasync("];
 
-/// One call of a trace, where it was over.
+/// One call of a trace, with the lines where it began and where it was over.
 #[derive(Debug)]
 struct Call {
     text: String,
+    began: usize,
+    over: usize,
 }
 
-/// Puts the halves of calls that others interrupted together again; in the order in which they were over.
+/// Puts the halves of calls that others interrupted together again; in the order in which they began.
 fn calls(trace: &str) -> Vec<Call> {
-    let mut begun: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut calls = Vec::new();
-    for line in trace.lines() {
+    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut calls: Vec<Call> = Vec::new();
+    for (number, line) in trace.lines().enumerate() {
         let Some((pid, rest)) = line.split_once(' ') else {
             continue;
         };
         let rest = rest.trim_start();
-        if let Some(start) = rest.strip_suffix("<unfinished ...>") {
-            begun.insert(pid, start);
-            // What is written may be seen by the other side as soon as the call begins.
-            if !SYNCS.iter().any(|sync| start.starts_with(sync)) {
-                calls.push(Call {
-                    text: start.to_owned(),
-                });
+        if let Some((_, end)) = rest.split_once("resumed>") {
+            if let Some(call) = open.remove(pid).and_then(|index| calls.get_mut(index)) {
+                call.text.push_str(end);
+                call.over = number;
             }
-        } else if let Some((_, end)) = rest.split_once("resumed>") {
-            let start = begun.remove(pid).unwrap_or_default();
-            if SYNCS.iter().any(|sync| start.starts_with(sync)) {
-                calls.push(Call {
-                    text: format!("{start}{end}"),
-                });
-            }
-        } else {
-            calls.push(Call {
-                text: rest.to_owned(),
-            });
+            continue;
         }
+        let start = rest.strip_suffix("<unfinished ...>");
+        if start.is_some() {
+            open.insert(pid, calls.len());
+        }
+        calls.push(Call {
+            text: start.unwrap_or(rest).to_owned(),
+            began: number,
+            over: if start.is_some() { usize::MAX } else { number },
+        });
     }
     calls
 }
 
-fn is_sync_of(call: &Call, path: &str) -> bool {
-    SYNCS.iter().any(|sync| call.text.starts_with(sync))
-        && call.text.contains(path)
-        && call.text.trim_end().ends_with("= 0")
+/// Where the first call is over that begins after the line `after`, has this name, is made on a path with such an end,
+/// and is well.
+#[track_caller]
+fn next(calls: &[Call], after: usize, names: &[&str], path: &str) -> usize {
+    let place = format!("{path}>");
+    let call = calls.iter().find(|call| {
+        call.began > after
+            && names.iter().any(|name| call.text.starts_with(name))
+            && call.text.contains(&place)
+            && !call.text.contains(" = -1 ")
+    });
+    let Some(call) = call else {
+        panic!("no {names:?} of {path} begins after line {after}: {calls:#?}");
+    };
+    call.over
 }
 
 /// `kill -9` passes without any fsync, so this looks at the calls themselves.
@@ -72,7 +79,7 @@ fn the_sync_returns_before_the_250_is_written() {
         "-s",
         "64",
         "-e",
-        "trace=fsync,fdatasync,write,writev,sendto,sendmsg",
+        "trace=fsync,fdatasync,write,writev,pwrite64,sendto,sendmsg",
         "-o",
         trace.to_str().expect("a path"),
     ];
@@ -82,80 +89,45 @@ fn the_sync_returns_before_the_250_is_written() {
     );
     let node = Node::start_under(&dir, "node", &wrapper, &tables);
     let mut client = Client::connect(node.address);
+    // Above 64 KiB a body is a file.
     let large = [
         &content("large")[..],
         &b"0123456789abcde\r\n".repeat(10_000),
     ]
     .concat();
-    for mail in [content("small"), large] {
+    for (mail, is_file) in [(content("small"), false), (large, true)] {
         let reply = client
             .mail("a@client.test", "b@far.test", &mail)
             .expect("a reply");
-        assert!(reply.starts_with("250 2.0.0 Ok: queued"), "{reply}");
-    }
-    let calls = until("both answers in the trace", || {
-        let calls = calls(&fs::read_to_string(&trace).ok()?);
-        (calls
-            .iter()
-            .filter(|call| call.text.contains("\"250 2.0.0 Ok: queued"))
-            .count()
-            == 2)
-            .then_some(calls)
-    });
-    let places = |words: &str| -> Vec<usize> {
-        calls
-            .iter()
-            .enumerate()
-            .filter(|(_, call)| call.text.contains(words))
-            .map(|(index, _)| index)
-            .collect()
-    };
-    let (go_on, queued) = (places("\"354 "), places("\"250 2.0.0 Ok: queued"));
-    assert_eq!((go_on.len(), queued.len()), (2, 2));
-    for (mail, what) in [(0, "small"), (1, "large")] {
-        let between = &calls[go_on[mail]..queued[mail]];
-        let log = between
-            .iter()
-            .rposition(|call| is_sync_of(call, "spool.db-wal"));
-        let log = log.unwrap_or_else(|| {
-            panic!("no sync of the log before the 250 of the {what} mail: {between:#?}")
-        });
-        if what == "large" {
-            // The body, then its folder, then the envelope.
-            let syncs: Vec<&Call> = between[..log]
+        let id = reply
+            .strip_prefix("250 2.0.0 Ok: queued as ")
+            .unwrap_or_else(|| panic!("{reply}"));
+        let calls = until("the answer in the trace", || {
+            let calls = calls(&fs::read_to_string(&trace).ok()?);
+            calls
                 .iter()
-                .filter(|call| is_sync_of(call, ""))
-                .collect();
-            assert!(
-                syncs.len() >= 2,
-                "the body and its folder were not synced before the envelope: {between:#?}"
-            );
+                .any(|call| call.text.contains(id) && call.text.contains("\"250 "))
+                .then_some(calls)
+        });
+        let began = |words: &str| {
+            let call = calls.iter().rfind(|call| call.text.contains(words));
+            call.map_or_else(|| panic!("no {words}: {calls:#?}"), |call| call.began)
+        };
+        let mut at = began("\"354 ");
+        if is_file {
+            let folder = format!("/body/{}", &id[id.len() - 2..]);
+            at = next(&calls, at, SYNCS, &format!("{folder}/{id}"));
+            at = next(&calls, at, SYNCS, &folder);
+            // The folder is new, and so is its name in the folder above.
+            at = next(&calls, at, SYNCS, "/node/body");
         }
-    }
-}
-
-/// A small file system, mounted as long as the test runs.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(path: &Path, size: &str) -> Self {
-        fs::create_dir_all(path).expect("a folder");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(path)
-            .status();
+        at = next(&calls, at, &["pwrite64("], "/spool.db-wal");
+        at = next(&calls, at, SYNCS, "/spool.db-wal");
+        let answered = began(&format!("\"250 2.0.0 Ok: queued as {id}"));
         assert!(
-            mounted.expect("mount").success(),
-            "a tmpfs can't be mounted: this test needs root"
+            at < answered,
+            "the envelope was synced in line {at}, and 250 said in line {answered}: {calls:#?}"
         );
-        Self(path.to_owned())
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: the node that is on it may end after us.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
 

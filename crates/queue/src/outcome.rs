@@ -1,5 +1,7 @@
 //! What an attempt gave.
 
+use std::net::IpAddr;
+
 use retry_hint::{Answered, Hint};
 use smtp::Status;
 
@@ -33,16 +35,18 @@ pub enum Outcome {
 /// A delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {
-    /// `mx.b.example[192.0.2.1]:25` or `local`.
+    /// `mx.b.example[192.0.2.1]:25`, `unix:/run/lmtp` or `local`.
     pub relay: String,
     /// The reply (or "delivered to mailbox").
     pub reply: String,
     /// The status, 2.y.z.
     pub status: Status,
-    /// Into a mailbox of ours (RFC 3464 `delivered`), rather than to another host.
+    /// Into a mailbox (RFC 3464 `delivered`), here or over LMTP, rather than to another host.
     pub local: bool,
     /// The next hop took the DSN parameters, so it answers for NOTIFY=SUCCESS. Otherwise a `relayed` notice is ours.
     pub dsn_passed_on: bool,
+    /// The version of TLS it went over, as logs name it (`TLSv1.3`); `None`: in clear, or into a mailbox.
+    pub tls: Option<&'static str>,
 }
 
 /// Why it did not work.
@@ -69,6 +73,8 @@ pub struct Deferral {
     pub hint: Option<Hint>,
     /// Who gave it.
     pub host: Option<HostKey>,
+    /// Our own address of the connection that it came over.
+    pub local: Option<IpAddr>,
 }
 
 /// What an attempt learned about a host.

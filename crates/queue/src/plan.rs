@@ -12,8 +12,9 @@
 //! - **Attempts.** Only those that the back-off led to count against [`Rules::max_attempts`]: the first, and one for
 //!   each step.
 //! - **An early attempt that was deferred without a hint** leaves the appointment standing.
-//! - **A second appointment beyond a lifetime that was stretched already** is neither made early nor kept: the mail
-//!   is given up when its lifetime ends.
+//! - **An appointment past the lifetime** stretches it once, if the receiver keeps its appointments. A second one, and
+//!   that of a receiver that broke its last three, is neither made early nor kept: the mail is given up when its
+//!   lifetime ends.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -237,7 +238,11 @@ fn appoint(
     };
     let told = later(now, wait(&hint).saturating_add(SPREAD.mul_f64(spread)));
     let mut due = told;
-    if row.broken >= BROKEN_MAX {
+    let broken = row.broken >= BROKEN_MAX;
+    if broken {
+        if row.expires <= now {
+            return Next::GiveUp(GiveUp::Lifetime);
+        }
         let Some(backed_off) = step(rules, &mut row, now) else {
             return Next::GiveUp(GiveUp::Attempts);
         };
@@ -245,13 +250,14 @@ fn appoint(
     }
     if told <= row.expires {
         due = due.min(row.expires);
-    } else if !row.stretched {
+    } else if !row.stretched && !broken {
         row.stretched = true;
         row.expires = due;
     }
     row.due = due;
     row.appointment = Some(Appointment {
         host: deferral.host,
+        local: deferral.local,
         wait_secs: hint.wait_secs,
         tongue: hint.tongue,
     });

@@ -1,5 +1,6 @@
 //! How far one recipient of a message is: the small row that a retry moves.
 
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 use retry_hint::Tongue;
@@ -28,7 +29,8 @@ pub struct Progress {
     pub parked: Option<HoldKey>,
     /// The lifetime was stretched to one last attempt at an appointment.
     pub stretched: bool,
-    /// When the delay notice is due; `None`: it was sent, or is not wanted.
+    /// When the delay notice is due; `None`: it was sent, or is not wanted. While it is being written: when it is due
+    /// again, should it be lost ([`crate::settle::TELL_AGAIN`]).
     pub delay_notice: Option<SystemTime>,
     /// The last reply in full, or our own words ("connect to 192.0.2.1:25: refused").
     pub last_reply: Option<String>,
@@ -66,6 +68,9 @@ pub enum State {
 pub struct Appointment {
     /// Who gave it: the retry goes there first. `None` for a destination without an address (LMTP over a socket).
     pub host: Option<HostKey>,
+    /// Our own address that it was given to: the retry starts from there. `None`: not known (a socket without one, or
+    /// a row of a version that did not record it).
+    pub local: Option<IpAddr>,
     /// The wait it named, in seconds, as read (before clamping).
     pub wait_secs: u64,
     /// How it was written.

@@ -16,6 +16,31 @@ pub enum Destination {
         /// Port.
         port: u16,
     },
+    /// Mailboxes that another server keeps, by LMTP (RFC 2033).
+    Lmtp(LmtpServer),
+}
+
+/// Where an LMTP server listens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LmtpServer {
+    /// A unix socket, by its path.
+    Socket(String),
+    /// Over TCP.
+    Host {
+        /// Host name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+}
+
+impl fmt::Display for LmtpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "unix:{path}"),
+            Self::Host { host, port } => write!(f, "inet:[{host}]:{port}"),
+        }
+    }
 }
 
 impl fmt::Display for Destination {
@@ -24,6 +49,7 @@ impl fmt::Display for Destination {
             Self::Local => f.write_str("local"),
             Self::Mx(domain) => f.write_str(domain),
             Self::Relay { host, port } => write!(f, "[{host}]:{port}"),
+            Self::Lmtp(server) => write!(f, "lmtp:{server}"),
         }
     }
 }

@@ -17,6 +17,10 @@ use crate::{HoldKey, Message, Progress, State};
 /// A recipient that was not tried, and is under no hold, is due again after this.
 pub const NOT_TRIED_WAIT: Duration = Duration::from_secs(1);
 
+/// A delay notice is due again after this, unless [`crate::spool::Change::told`] says that it was sent: should the power
+/// fail between the row and the notice, the sender is told later.
+pub const TELL_AGAIN: Duration = Duration::from_secs(900);
+
 /// Delivery time expired (RFC 3463 §3.5).
 const EXPIRED: Status = Status(4, 4, 7);
 
@@ -263,8 +267,10 @@ impl<'a> Settling<'a> {
                     State::Waiting => row.due,
                     State::Held => row.due.min(self.now),
                 };
-                self.tell
-                    .delayed(index, problem, last_attempt, (due, row.expires));
+                let next = (due, row.expires);
+                if self.tell.delayed(index, problem, last_attempt, next) {
+                    row.delay_notice = Some(plan::later(self.now, TELL_AGAIN));
+                }
             }
         }
         self.settled.update.push((index, row));

@@ -22,6 +22,9 @@ pub const INLINE_MAX: usize = 64 * 1024;
 pub enum SpoolError {
     /// No room. Nothing of the change was kept; it may work later: 452 4.3.1.
     Full,
+    /// The machine is short of something else, or another program holds the store: file descriptors, memory, a lock.
+    /// Nothing of the change was kept; it may work later, and nothing says when: 451 4.3.2.
+    Short(String),
     /// A write or sync failed: nothing is acknowledged any more until a restart (a failed fsync must not be retried
     /// as if nothing had been). 451 4.3.0.
     Sick(String),
@@ -33,6 +36,7 @@ impl fmt::Display for SpoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("the spool is full"),
+            Self::Short(why) => write!(f, "the spool can't work just now: {why}"),
             Self::Sick(why) => write!(f, "the spool is broken until a restart: {why}"),
             Self::Closed => f.write_str("the spool is closed"),
         }
@@ -46,14 +50,14 @@ pub trait Staging: Send + Sync {
     /// Appends. Blocks for the file system once the content is larger than [`INLINE_MAX`].
     ///
     /// # Errors
-    /// `Full` or `Sick`.
+    /// `Full`, `Short` or `Sick`.
     fn write(&mut self, octets: &[u8]) -> Result<(), SpoolError>;
     /// Whether the next write may touch the file system (so that an async shell can move it off its thread).
     fn is_on_disk(&self) -> bool;
     /// Ends it: inline content, or a file that is synced (and its folder too) when this returns.
     ///
     /// # Errors
-    /// `Full` or `Sick`.
+    /// `Full`, `Short` or `Sick`.
     fn finish(self: Box<Self>) -> Result<Body, SpoolError>;
 }
 
@@ -88,6 +92,8 @@ pub struct Change {
     pub enqueue: Vec<(Arc<Message>, Body, Vec<Progress>)>,
     /// Rows that moved.
     pub update: Vec<(MessageId, u32, Progress)>,
+    /// Recipients whose sender was told that they are late: `delay_notice` goes, and the rest of the row is as it is.
+    pub told: Vec<(MessageId, u32)>,
     /// Recipients that are done: their row goes. A message whose last row goes, goes too, with its content.
     pub done: Vec<(MessageId, u32)>,
     /// Holds set or moved.
@@ -139,13 +145,16 @@ pub struct Entry {
 }
 
 /// Durable mail. All back ends pass one conformance suite.
+///
+/// When it is opened, what is parked under a key that has no [`Hold`] is parked no longer: nobody would wake it. Those
+/// are the parks of our own limits, which end with the process, and those whose record was lost.
 pub trait Spool: Send + Sync {
     /// A new id: `max(now in µs, the last one + 1)`, above every id that ever was in this spool.
     fn new_id(&self, now: SystemTime) -> MessageId;
     /// Opens a place for a message's content.
     ///
     /// # Errors
-    /// `Full` or `Sick`.
+    /// `Full`, `Short` or `Sick`.
     fn stage(&self, id: MessageId) -> Result<Box<dyn Staging>, SpoolError>;
     /// Makes a change durable, then calls `done`. Changes from one thread are applied in order.
     fn submit(&self, change: Change, done: Done<()>);
@@ -163,32 +172,32 @@ pub trait Spool: Send + Sync {
     /// The earliest wake time of all rows ([`Progress::wake`]); `None` when nothing waits.
     ///
     /// # Errors
-    /// `Sick`.
+    /// `Short` or `Sick`.
     fn next_wake(&self) -> Result<Option<SystemTime>, SpoolError>;
     /// A message's content; `None` if the message is gone.
     ///
     /// # Errors
-    /// `Sick`.
+    /// `Short` or `Sick`.
     fn body(&self, id: MessageId) -> Result<Option<Body>, SpoolError>;
     /// All holds, for the start.
     ///
     /// # Errors
-    /// `Sick`.
+    /// `Short` or `Sick`.
     fn holds(&self) -> Result<Vec<Hold>, SpoolError>;
     /// One message as it stands.
     ///
     /// # Errors
-    /// `Sick`.
+    /// `Short` or `Sick`.
     fn get(&self, id: MessageId) -> Result<Option<Entry>, SpoolError>;
     /// Up to `limit` messages after `after`, by id.
     ///
     /// # Errors
-    /// `Sick`.
+    /// `Short` or `Sick`.
     fn list(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<Entry>, SpoolError>;
     /// How many messages and rows there are.
     ///
     /// # Errors
-    /// `Sick`.
+    /// `Short` or `Sick`.
     fn count(&self) -> Result<Count, SpoolError>;
     /// Octets free for mail, as the file system says; `None`: unlimited or unknown.
     fn free_octets(&self) -> Option<u64>;

@@ -88,8 +88,8 @@ impl Reply {
         self
     }
 
-    /// Writes the wire form: every line with the code and the status, the hint in the first line only. Control
-    /// characters are left out; a line that is longer than [`MAX_LINE_LEN`] is cut between two characters.
+    /// Writes the wire form: every line with the code and the status, the hint in the first line only. What
+    /// [`misleads`] is left out; a line that is longer than [`MAX_LINE_LEN`] is cut between two characters.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         let mut lines = self.text.split('\n').peekable();
         let mut first = true;
@@ -252,15 +252,15 @@ fn log_words(f: &mut fmt::Formatter<'_>, words: &str) -> fmt::Result {
     }
 }
 
-/// A peer's words, fit to stand in a reply or a log: control characters are left out, and the rest is cut between
-/// two characters to at most `max` octets.
+/// A peer's words, fit to stand in a reply or a log: what [`misleads`] is left out, and the rest is cut between two
+/// characters to at most `max` octets.
 #[must_use]
 pub fn echo(words: &str, max: usize) -> Cow<'_, str> {
-    if words.len() <= max && !words.contains(breaks_lines) {
+    if words.len() <= max && !words.contains(misleads) {
         return Cow::Borrowed(words);
     }
     let mut clean = String::with_capacity(words.len().min(max));
-    for c in words.chars().filter(|&c| !breaks_lines(c)) {
+    for c in words.chars().filter(|&c| !misleads(c)) {
         if clean.len() + c.len_utf8() > max {
             break;
         }
@@ -273,9 +273,20 @@ fn push_clean(out: &mut Vec<u8>, words: &str, room: usize) {
     out.extend_from_slice(echo(words, room).as_bytes());
 }
 
-/// Whether a character could end a line or steer a terminal: the controls, and Unicode's own line ends.
-fn breaks_lines(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+/// Whether a character could end a line, steer a terminal, or make a line read as something else than it is: the
+/// controls, Unicode's own line ends, and its format characters (category Cf), which are not seen, or turn the words
+/// around them (Unicode 17).
+#[must_use]
+pub fn misleads(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
+            | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

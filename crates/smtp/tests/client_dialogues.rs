@@ -13,7 +13,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smtp::client::{Action, Broken, Failure, Fate, Mail, Session, Settings, Timeouts, Tls};
+use smtp::client::{
+    Action, Broken, Failure, Fate, Mail, Protocol, Session, Settings, Timeouts, Tls,
+};
 use smtp::reply::Answer;
 use smtp::{BodyKind, Notify, Recipient, Ret};
 
@@ -91,6 +93,7 @@ fn play(script: &str, whole: bool) -> String {
 fn settings(tls: Tls) -> Settings {
     Settings {
         helo: "client.example".to_owned(),
+        protocol: Protocol::Smtp,
         tls,
         timeouts: Timeouts {
             greeting: Duration::from_secs(301),
@@ -123,6 +126,14 @@ impl Player {
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         match verb {
             "tls=off" => self.session = Session::new(Arc::new(settings(Tls::Off))),
+            "lmtp" => {
+                let protocol = Protocol::Lmtp;
+                let settings = settings(Tls::Opportunistic);
+                self.session = Session::new(Arc::new(Settings {
+                    protocol,
+                    ..settings
+                }));
+            }
             "mail" => {
                 let mail = mail(rest);
                 self.mail = Some(mail.clone());
@@ -149,7 +160,7 @@ impl Player {
                     "extensions of before the handshake"
                 );
             }
-            "tls-failed" => self.session.tls_failed(),
+            "tls-failed" => self.session.tls_failed(rest),
             "wait" => self.now += seconds(rest),
             "time-out" => {
                 assert_eq!(self.session.deadline(), self.now + seconds(rest));

@@ -6,15 +6,20 @@ use std::time::Duration;
 use proptest::prelude::*;
 use retry_hint::Answered;
 use smtp::client::{
-    Action, Broken, Cause, Failure, Fate, MAX_ADDRESS_LEN, Mail, PIPELINE_LEN, Session, Settings,
-    Timeouts, Tls,
+    Action, Broken, Cause, Failure, Fate, MAX_ADDRESS_LEN, Mail, PIPELINE_LEN, Protocol, Session,
+    Settings, Timeouts, Tls,
 };
 use smtp::{Content, Recipient, Sender};
 
 fn session() -> Session {
+    speaking(Protocol::Smtp)
+}
+
+fn speaking(protocol: Protocol) -> Session {
     let timeout = Duration::from_secs(300);
     Session::new(Arc::new(Settings {
         helo: "client.example".to_owned(),
+        protocol,
         tls: Tls::Opportunistic,
         timeouts: Timeouts {
             greeting: timeout,
@@ -51,8 +56,8 @@ struct Seen {
 }
 
 /// Plays a shell with two mails of three recipients, which hears these pieces.
-fn shell(pieces: &[Vec<u8>], whole: bool) -> Seen {
-    let mut session = session();
+fn shell(protocol: Protocol, pieces: &[Vec<u8>], whole: bool) -> Seen {
+    let mut session = speaking(protocol);
     let mut seen = Seen::default();
     let now = Duration::ZERO;
     for piece in pieces {
@@ -126,10 +131,14 @@ fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
         .prop_map(|(greeting, rest)| [greeting, rest].concat())
 }
 
+fn protocol() -> impl Strategy<Value = Protocol> {
+    prop::sample::select(vec![Protocol::Smtp, Protocol::Lmtp])
+}
+
 proptest! {
     #[test]
-    fn every_recipient_gets_one_fate_whatever_the_server_says(pieces in pieces()) {
-        let seen = shell(&pieces, true);
+    fn every_recipient_gets_one_fate_whatever_the_server_says(protocol in protocol(), pieces in pieces()) {
+        let seen = shell(protocol, &pieces, true);
         let done = seen.actions.iter().filter_map(|action| match action {
             Action::Done(fates) => Some(fates.len()),
             _ => None,
@@ -141,13 +150,14 @@ proptest! {
     }
 
     #[test]
-    fn the_cut_of_the_octets_makes_no_difference(pieces in pieces()) {
-        prop_assert_eq!(shell(&pieces, true), shell(&pieces, false));
+    fn the_cut_of_the_octets_makes_no_difference(protocol in protocol(), pieces in pieces()) {
+        prop_assert_eq!(shell(protocol, &pieces, true), shell(protocol, &pieces, false));
     }
 }
 
 /// A server that keeps to the protocol, with a plan of what it answers.
 struct Server<'a> {
+    protocol: Protocol,
     pipelining: bool,
     /// The codes it answers with, in turn; 250, or 354, when they are used up.
     plan: std::slice::Iter<'a, u16>,
@@ -165,6 +175,7 @@ struct Server<'a> {
 impl<'a> Server<'a> {
     fn new(pipelining: bool, plan: &'a [u16]) -> Self {
         Self {
+            protocol: Protocol::Smtp,
             pipelining,
             plan: plan.iter(),
             open: None,
@@ -189,6 +200,10 @@ impl<'a> Server<'a> {
                     .extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
                 continue;
             }
+            if self.in_content && self.protocol == Protocol::Lmtp {
+                self.end_content_for_each(replies);
+                continue;
+            }
             let line = std::str::from_utf8(&line).expect("commands in ASCII");
             let code = self.command(line.trim_ascii_end());
             let keyword = if self.pipelining {
@@ -196,11 +211,26 @@ impl<'a> Server<'a> {
             } else {
                 "HELP"
             };
-            let reply = match line.starts_with("EHLO") {
+            let reply = match line.starts_with("EHLO") || line.starts_with("LHLO") {
                 true => format!("250-mx\r\n250 {keyword}\r\n"),
                 false => format!("{code} said to {line}"),
             };
             replies.extend_from_slice(reply.as_bytes());
+        }
+    }
+
+    /// RFC 2033 §4.2: a reply a recipient, each decided on its own.
+    fn end_content_for_each(&mut self, replies: &mut Vec<u8>) {
+        self.in_content = false;
+        let content = std::mem::take(&mut self.content);
+        for recipient in self.open.take().expect("a mail under way") {
+            let code = self.planned(250);
+            replies.extend_from_slice(format!("{code} for {recipient}\r\n").as_bytes());
+            match code {
+                250 => self.queued.push((vec![recipient], content.clone())),
+                421 => return,
+                _ => {}
+            }
         }
     }
 
@@ -260,7 +290,7 @@ fn deliver(
     piece: usize,
     silent_after: usize,
 ) -> Vec<Vec<Fate>> {
-    let mut session = session();
+    let mut session = speaking(server.protocol);
     let now = Duration::ZERO;
     let (mut left, mut heard) = (silent_after, 0);
     let mut replies = b"220 mx\r\n".to_vec();
@@ -331,12 +361,44 @@ proptest! {
                 prop_assert_eq!(queued.next().map(|(recipients, _)| recipients), Some(&accepted));
             }
             let lost = Broken { during: Answered::EndOfData, cause: Cause::Closed };
-            unsure = of(&|fate| *fate == Fate::Broken(lost));
+            unsure = of(&|fate| *fate == Fate::Broken(lost.clone()));
         }
         if let Some((recipients, _)) = queued.next() {
             prop_assert_eq!(recipients, &unsure);
         }
         prop_assert_eq!(queued.count(), 0);
+    }
+
+    /// Each recipient's reply is its own: accepted means queued for this one, once; and the other way round, unless
+    /// the reply was lost.
+    #[test]
+    fn over_lmtp_fates_are_what_the_server_did_for_each(
+        pipelining: bool,
+        plan in prop::collection::vec(prop::sample::select(vec![250, 250, 250, 250, 421, 450, 452, 503, 550, 552]), 0..30),
+        recipients in prop::collection::vec(0..5_usize, 1..4),
+        silent_after in prop_oneof![Just(usize::MAX), 0..900_usize],
+    ) {
+        let mails: Vec<_> = recipients.iter().map(|&count| mail(count)).collect();
+        let mut server = Server::new(pipelining, &plan);
+        server.protocol = Protocol::Lmtp;
+        let done = deliver(&mut server, &mails, b"x\r\n", 9, silent_after);
+        let lost = Broken { during: Answered::EndOfData, cause: Cause::Closed };
+        let mut queued = server.queued.iter().map(|(recipients, content)| (&recipients[0], content)).peekable();
+        for (mail, fates) in mails.iter().zip(&done) {
+            prop_assert_eq!(mail.recipients.len(), fates.len());
+            for (recipient, fate) in mail.recipients.iter().zip(fates) {
+                let mut took = || queued.next_if(|(address, _)| **address == recipient.address);
+                match fate {
+                    Fate::Accepted(reply) => {
+                        prop_assert_eq!(&reply.raw, &format!("250 for {}", recipient.address));
+                        prop_assert_eq!(took().map(|(_, content)| content.as_slice()), Some(&b"x\r\n"[..]));
+                    }
+                    Fate::Broken(broken) if *broken == lost => drop(took()),
+                    _ => {}
+                }
+            }
+        }
+        prop_assert_eq!(queued.next(), None);
     }
 
     #[test]

@@ -9,10 +9,10 @@
 
 pub mod conformance;
 mod drain;
-pub mod greylist;
 mod ids;
 pub mod lock;
 pub mod memory;
+pub mod policy;
 pub mod sqlite;
 
 pub use ids::MAX_ID;

@@ -161,6 +161,47 @@ fn it_can_be_read_while_a_server_runs_and_while_none_does() {
     assert_eq!(bodies(dir.path()).len(), 1);
 }
 
+/// A spool of the first version of the tables is read as it is, and written once a server opens it.
+#[test]
+fn an_older_spool_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("spool.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("spool-v1.sql")).unwrap();
+    drop(old);
+    let id = MessageId(1_700_000_000_000_000);
+    let appointment = |spool: &SqliteSpool| {
+        let entry = spool.get(id).unwrap().expect("the mail");
+        let appointment = entry.rows[0].1.appointment.clone().expect("an appointment");
+        (appointment.host.unwrap().to_string(), appointment.local)
+    };
+    let host = || "192.0.2.1:25".to_owned();
+
+    let reader = SqliteSpool::open_read_only(dir.path()).unwrap();
+    assert_eq!(appointment(&reader), (host(), None));
+    drop(reader);
+    let version = || -> i64 {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap()
+    };
+    assert_eq!(version(), 1, "reading changes nothing");
+
+    let spool = SqliteSpool::open(dir.path()).unwrap();
+    assert_eq!(appointment(&spool), (host(), None));
+    let mut row = spool.get(id).unwrap().unwrap().rows[0].1.clone();
+    let local = Some([192, 0, 2, 200].into());
+    row.appointment.as_mut().unwrap().local = local;
+    let change = Change {
+        update: vec![(id, 0, row)],
+        ..Change::default()
+    };
+    mail::submit(&spool, change).unwrap();
+    drop(spool);
+    let spool = SqliteSpool::open(dir.path()).unwrap();
+    assert_eq!(appointment(&spool), (host(), local));
+}
+
 #[test]
 fn what_cannot_be_opened_says_why() {
     let refused = |dir: &Path| SqliteSpool::open(dir).unwrap_err().to_string();
@@ -179,7 +220,7 @@ fn what_cannot_be_opened_says_why() {
     db.pragma_update(None, "user_version", 99).unwrap();
     drop(db);
     let newer = format!(
-        "{}: written by a newer Postdate (version 99 of the tables, this one knows 1)",
+        "{}: written by a newer Postdate (version 99 of the tables, this one knows 2)",
         path.display()
     );
     assert_eq!(refused(dir.path()), newer);

@@ -31,6 +31,7 @@ enum Op {
 enum Part {
     Enqueue { len: usize, rows: Vec<Progress> },
     Update(usize, u32, Progress),
+    Told(usize, u32),
     Done(usize, u32),
     Hold(HoldKey, u64),
     Unhold(HoldKey),
@@ -64,6 +65,7 @@ fn progress() -> impl Strategy<Value = Progress> {
         (any::<bool>(), 0..=i64::MAX as u64, 0..3_usize).prop_map(|(host, wait_secs, tongue)| {
             Appointment {
                 host: host.then(|| queue::HostKey("192.0.2.1:25".parse().unwrap())),
+                local: host.then(|| "2001:db8::5".parse().unwrap()),
                 wait_secs,
                 tongue: [Tongue::Keyword, Tongue::Draft, Tongue::Prose][tongue],
             }
@@ -98,6 +100,7 @@ fn part() -> impl Strategy<Value = Part> {
         4 => (prop_oneof![0..200_usize, Just(70_000)], vec(progress(), 0..4))
             .prop_map(|(len, rows)| Part::Enqueue { len, rows }),
         3 => (0..12_usize, 0..4_u32, progress()).prop_map(|(turn, recipient, row)| Part::Update(turn, recipient, row)),
+        2 => (0..12_usize, 0..4_u32).prop_map(|(turn, recipient)| Part::Told(turn, recipient)),
         3 => (0..12_usize, 0..4_u32).prop_map(|(turn, recipient)| Part::Done(turn, recipient)),
         1 => (hold_key(), 0..100_u64).prop_map(|(key, until)| Part::Hold(key, until)),
         1 => hold_key().prop_map(Part::Unhold),
@@ -204,6 +207,7 @@ impl Pair {
             Part::Update(turn, recipient, row) => {
                 change.update.push((self.id(turn), recipient, row))
             }
+            Part::Told(turn, recipient) => change.told.push((self.id(turn), recipient)),
             Part::Done(turn, recipient) => change.done.push((self.id(turn), recipient)),
             Part::Hold(key, until) => {
                 change.hold.push(Hold {

@@ -20,7 +20,7 @@ const IMAGE_OCTETS: u64 = 256 << 20;
 const AT_LEAST: Duration = Duration::from_millis(300);
 const ROUND: Duration = Duration::from_millis(2500);
 
-pub(super) fn cut(root: &Path, rounds: u32, chance: &mut Chance) -> Result<(), String> {
+pub(super) fn cut(root: &Path, rounds: u32, chance: &mut Chance) -> Result<String, String> {
     if output(Command::new("id").arg("-u"))?.trim() != "0" {
         return Err(
             "cutting the power mounts a file system of its own: run this as root".to_owned(),
@@ -39,18 +39,47 @@ pub(super) fn cut(root: &Path, rounds: u32, chance: &mut Chance) -> Result<(), S
     let torture = target.join("debug/examples/spool_torture");
     let work = target.join(format!("power-{}", std::process::id()));
     fs::create_dir_all(&work).map_err(|err| format!("{}: {err}", work.display()))?;
-    let mut result = Ok(());
+    let mut counts = [0; 2];
+    let mut failed = Vec::new();
     for number in 1..=rounds {
-        match round(&torture, &work, AT_LEAST + chance.up_to(ROUND)) {
-            Ok(what) => println!("power cut {number}: {what}"),
+        let outcome = round(&torture, &work, AT_LEAST + chance.up_to(ROUND));
+        let outcome = outcome.and_then(|said| counted(&said).map(|numbers| (said, numbers)));
+        match outcome {
+            Ok((said, numbers)) => {
+                println!("power cut {number} of {rounds}: {said}");
+                counts = [counts[0] + numbers[0], counts[1] + numbers[1]];
+            }
             Err(what) => {
-                println!("power cut {number}: FAILED: {what}");
-                result = Err(format!("power cut {number}: {what}"));
+                println!("power cut {number} of {rounds}: FAILED: {what}");
+                // The check names every mail that is lost; its last line counts them.
+                let what = what.lines().last().unwrap_or_default().to_owned();
+                failed.push((number, what));
             }
         }
     }
     let _ = fs::remove_dir_all(&work);
-    result
+    let [promised, found] = counts;
+    match failed.first() {
+        None => Ok(format!(
+            "{promised} promised, {found} found, over {rounds} power cuts"
+        )),
+        Some((number, what)) => Err(format!(
+            "{} of {rounds} power cuts, the first was cut {number}: {what}",
+            failed.len()
+        )),
+    }
+}
+
+/// `83 promised, 87 found, …`
+fn counted(said: &str) -> Result<[u64; 2], String> {
+    let number = |word: &str| {
+        let (before, _) = said.split_once(word)?;
+        before.rsplit(' ').next()?.parse().ok()
+    };
+    match (number(" promised"), number(" found")) {
+        (Some(promised), Some(found)) => Ok([promised, found]),
+        _ => Err(format!("the check said {said:?}")),
+    }
 }
 
 fn round(torture: &Path, work: &Path, lasts: Duration) -> Result<String, String> {
@@ -108,9 +137,8 @@ fn listen(writer: &mut Child) -> Result<thread::JoinHandle<Vec<u8>>, String> {
 }
 
 fn stop_and_copy(writer: &Child, disk: &Mounted, image: &Path, copy: &Path) -> Result<(), String> {
-    run(Command::new("kill")
-        .arg("-STOP")
-        .arg(writer.id().to_string()))?;
+    // The shell's own kill: the program is in no package that every Debian has.
+    run(Command::new("sh").args(["-c", &format!("kill -STOP {}", writer.id())]))?;
     for _ in 0..50 {
         let before = disk.writes()?;
         thread::sleep(Duration::from_millis(5));

@@ -1,12 +1,14 @@
 //! What the host decided about each recipient of a transaction, and where that leads.
 
-use queue::outcome::{Deferral, Delivered, HostEvent, Outcome};
+use std::net::IpAddr;
+
+use queue::outcome::{Delivered, HostEvent, Outcome};
 use retry_hint::{Answered, Hint, Holds};
 use smtp::client::{Failure, Fate, Unfit};
 use smtp::reply::Answer;
 
 use super::waiting::Trouble;
-use super::{After, Asking, At, Attempt, Stage, is_stale};
+use super::{After, Asking, At, Attempt, Path, Stage, is_stale};
 use crate::hosts::Host;
 use crate::words;
 
@@ -64,6 +66,7 @@ impl Attempt {
                 security,
                 fresh: true,
                 stage: Stage::Apart,
+                path: Path::default(),
                 seven_bit,
                 now,
             };
@@ -72,7 +75,7 @@ impl Attempt {
 
     fn broken_by_fate(&mut self, host: &Host, fates: &[Fate]) {
         let broken = fates.iter().find_map(|fate| match fate {
-            Fate::Broken(broken) => Some(Failure::Broken(*broken)),
+            Fate::Broken(broken) => Some(Failure::Broken(broken.clone())),
             _ => None,
         });
         self.closed(host, broken.as_ref());
@@ -89,12 +92,14 @@ impl Attempt {
         let mut again = Vec::new();
         let mut convert = false;
         for (&index, fate) in sent.iter().zip(fates) {
-            match self.turn(host, asking.at.seven_bit, fate, dsn) {
+            match self.turn(host, &asking, fate, dsn) {
                 Turn::End(outcome) => self.end_one(&mut asking, index, outcome),
                 Turn::On(trouble) => asking.blame(index, trouble),
                 // Every transaction leaves fewer for the next one, so that this ends.
                 Turn::Again(_) if progress => again.push(index),
-                Turn::Again(trouble) => self.end_one(&mut asking, index, deferred(trouble)),
+                Turn::Again(trouble) => {
+                    self.end_one(&mut asking, index, trouble.into_deferral());
+                }
                 Turn::Convert => {
                     again.push(index);
                     convert = true;
@@ -120,29 +125,39 @@ impl Attempt {
         self.report.outcomes.push((index, outcome));
     }
 
-    fn turn(&self, host: &Host, seven_bit: bool, fate: Fate, dsn: bool) -> Turn {
+    fn turn(&self, host: &Host, asking: &Asking, fate: Fate, dsn: bool) -> Turn {
+        let Path { local, tls } = asking.at.path;
+        let decides = asking.decides == Some(host.key());
         match fate {
             Fate::Accepted(reply) => Turn::End(Outcome::Delivered(Delivered {
                 relay: host.to_string(),
                 status: words::status(&reply),
                 reply: reply.raw,
-                local: false,
+                // Over LMTP the mail is in the mailbox: that was its last step, and nobody else tells of it.
+                local: host.is_lmtp() && !dsn,
                 dsn_passed_on: dsn,
+                tls,
             })),
-            Fate::NextTransaction(reply) => Turn::Again(self.trouble(host, Answered::Rcpt, &reply)),
-            Fate::Refused { answered, reply } => self.refused(host, answered, &reply),
-            Fate::Unfit(Unfit::EightBit) if !seven_bit => Turn::Convert,
+            Fate::NextTransaction(reply) => {
+                Turn::Again(self.trouble(host, local, Answered::Rcpt, &reply))
+            }
+            Fate::Refused { answered, reply } => {
+                let trouble = self.trouble(host, local, answered, &reply);
+                refused(trouble, answered, &reply, decides)
+            }
+            Fate::Unfit(Unfit::EightBit) if !asking.at.seven_bit => Turn::Convert,
             Fate::Unfit(unfit) => Turn::End(Outcome::Failed(words::unfit(host, unfit))),
             Fate::Broken(broken) => {
                 let trouble = Trouble {
                     host: host.key(),
-                    problem: words::broken(host, broken),
+                    local,
+                    problem: words::broken(host, &broken),
                     hint: None,
                 };
                 // Nobody knows whether the host has it. Another would make a second copy of it at once; the same one,
                 // later, can tell.
                 if broken.during == Answered::EndOfData {
-                    Turn::End(deferred(trouble))
+                    Turn::End(trouble.into_deferral())
                 } else {
                     Turn::On(trouble)
                 }
@@ -150,49 +165,49 @@ impl Attempt {
         }
     }
 
-    fn trouble(&self, host: &Host, answered: Answered, reply: &Answer) -> Trouble {
+    fn trouble(
+        &self,
+        host: &Host,
+        local: Option<IpAddr>,
+        answered: Answered,
+        reply: &Answer,
+    ) -> Trouble {
         let problem = words::refused(host, answered, reply);
         Trouble {
             host: host.key(),
+            local,
             problem,
             hint: self.hint(&reply.raw, answered),
         }
     }
+}
 
-    fn refused(&self, host: &Host, answered: Answered, reply: &Answer) -> Turn {
-        let trouble = self.trouble(host, answered, reply);
-        if reply.is_permanent() {
-            Turn::End(Outcome::Failed(trouble.problem))
-        } else if ends(answered, reply, trouble.hint) {
-            Turn::End(deferred(trouble))
-        } else {
-            Turn::On(trouble)
-        }
+/// A reply of 4yz or 5yz. `decides`: the host gave an appointment, so that its word about the mail is the last.
+fn refused(trouble: Trouble, answered: Answered, reply: &Answer, decides: bool) -> Turn {
+    if reply.is_permanent() {
+        Turn::End(Outcome::Failed(trouble.problem))
+    } else if is_about_host(answered, reply) {
+        Turn::On(trouble)
+    } else if decides || ends(answered, trouble.hint) {
+        Turn::End(trouble.into_deferral())
+    } else {
+        Turn::On(trouble)
     }
 }
 
-fn deferred(
-    Trouble {
-        host,
-        problem,
-        hint,
-    }: Trouble,
-) -> Outcome {
-    Outcome::Deferred(Deferral {
-        problem,
-        hint,
-        host: Some(host),
-    })
+/// Whether a 4yz is about the host and nothing else: whatever wait it names, in whatever tongue, another host that is
+/// free is not bound by it. (The hint of a greeting comes by [`Attempt::not_ready`], which always goes on.) If no
+/// other takes the mail, the wait counts: [`super::waiting`].
+fn is_about_host(answered: Answered, reply: &Answer) -> bool {
+    reply.code == 421 || matches!(answered, Answered::Greeting | Answered::Ehlo)
 }
 
-/// Whether a 4yz ends the attempt for its recipients. What a host says of a recipient or of content, its siblings
-/// would say too, and asking each of them is what greylisters punish; what it says of itself binds nobody else.
-fn ends(answered: Answered, reply: &Answer, hint: Option<Hint>) -> bool {
-    match answered {
-        Answered::Greeting | Answered::Ehlo => false,
-        Answered::Rcpt | Answered::EndOfData if reply.code != 421 => true,
-        _ => hint.is_some_and(|hint| matches!(hint.holds, Holds::Recipient | Holds::Mailbox)),
-    }
+/// Whether a 4yz about the mail ends the attempt for its recipients. What a host says of a recipient or of content,
+/// its siblings would say too, and asking each of them is what greylisters punish. To MAIL or DATA, `TIME=` is about
+/// this host; the other tongues don't know the difference, and hold the recipient.
+fn ends(answered: Answered, hint: Option<Hint>) -> bool {
+    matches!(answered, Answered::Rcpt | Answered::EndOfData)
+        || hint.is_some_and(|hint| matches!(hint.holds, Holds::Recipient | Holds::Mailbox))
 }
 
 /// Whether the host, being up, said something about the mail.

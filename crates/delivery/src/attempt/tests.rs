@@ -1,18 +1,23 @@
 //! Golden attempts: each line is what the stepper asks for, and what comes of it; then the report.
 
 use retry_hint::Answered;
-use smtp::client::Unfit;
+use smtp::client::{TlsFailure, Unfit};
 use smtp::reply::Answer;
 
 use super::*;
+use crate::hosts::Way;
+
+mod other_hosts;
 
 /// Hosts `a`, `b`, … at 192.0.2.1, 192.0.2.2, …
 fn host(name: &str) -> Host {
     let last = name.as_bytes()[0] - b'a' + 1;
     Host {
+        way: Way::Smtp,
         name: name.into(),
         addr: ([192, 0, 2, last], 25).into(),
         preference: 0,
+        from: None,
     }
 }
 
@@ -22,6 +27,7 @@ fn group(recipients: &[u32], hosts: &str, held: Option<&str>) -> Group {
     Group {
         recipients: recipients.to_vec(),
         free: Free { hosts, held },
+        decides: None,
     }
 }
 
@@ -52,7 +58,7 @@ fn failure(words: &str) -> Failure {
     match words.split_once(' ').unwrap() {
         ("broken", during) => Failure::Broken(broken(during, Cause::Closed)),
         ("slow", during) => Failure::Broken(broken(during, Cause::TimedOut)),
-        ("tls", during) => Failure::Broken(broken(during, Cause::Tls)),
+        ("tls", during) => Failure::Broken(broken(during, Cause::Tls(TlsFailure::Injected))),
         (word, reply) => Failure::Refused {
             answered: answered(word),
             reply: answer(reply),
@@ -108,14 +114,14 @@ fn asked(step: &Step) -> String {
 
 fn tell(attempt: &mut Attempt, step: &Step, came: &str) {
     match (step, came) {
-        (Step::Open { .. }, "new") => attempt.opened(false),
-        (Step::Open { .. }, "kept") => attempt.opened(true),
+        (Step::Open { .. }, "new") => attempt.opened(false, Path::default()),
+        (Step::Open { .. }, "kept") => attempt.opened(true, Path::default()),
         (Step::Open { .. }, "busy") => attempt.no_slot(),
         (Step::Open { host, .. }, "none") => {
             let refused = std::io::ErrorKind::ConnectionRefused.into();
             attempt.not_reached(words::no_connection(host, &refused));
         }
-        (Step::Open { .. }, failed) => attempt.not_ready(Some(failure(failed))),
+        (Step::Open { .. }, failed) => attempt.not_ready(Some(failure(failed)), None),
         (Step::Send { .. }, "unreadable") => attempt.unreadable("no such file"),
         (Step::Send { .. }, came) => {
             let (fates, after) = came
@@ -139,6 +145,7 @@ fn end(index: u32, outcome: &Outcome) -> String {
             problem,
             hint,
             host,
+            ..
         }) => {
             let hint = hint.map_or(String::new(), |hint| format!(" wait {}", hint.wait_secs));
             let host = host.as_ref().map_or('-', name);

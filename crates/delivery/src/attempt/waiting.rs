@@ -1,5 +1,7 @@
 //! A recipient that no host has decided about yet.
 
+use std::net::IpAddr;
+
 use queue::outcome::{Deferral, Outcome, Problem};
 use queue::{HoldKey, HostKey};
 use retry_hint::{Hint, Holds};
@@ -8,6 +10,8 @@ use retry_hint::{Hint, Holds};
 #[derive(Clone, Debug)]
 pub(super) struct Trouble {
     pub(super) host: HostKey,
+    /// Our own address.
+    pub(super) local: Option<IpAddr>,
     pub(super) problem: Problem,
     pub(super) hint: Option<Hint>,
 }
@@ -66,17 +70,18 @@ fn deferred(troubles: Vec<Trouble>) -> Outcome {
         .filter(binds)
         .max_by_key(|&trouble| wait(trouble));
     let speaker = longest.or_else(|| troubles.iter().rev().min_by_key(|&trouble| wait(trouble)));
-    let Some(Trouble {
-        host,
-        problem,
-        hint,
-    }) = speaker.cloned()
-    else {
-        return Outcome::NotTried { parked: None };
-    };
-    Outcome::Deferred(Deferral {
-        problem,
-        hint,
-        host: Some(host),
-    })
+    let none = Outcome::NotTried { parked: None };
+    speaker.cloned().map_or(none, Trouble::into_deferral)
+}
+
+impl Trouble {
+    /// As an outcome.
+    pub(super) fn into_deferral(self) -> Outcome {
+        Outcome::Deferred(Deferral {
+            problem: self.problem,
+            hint: self.hint,
+            host: Some(self.host),
+            local: self.local,
+        })
+    }
 }

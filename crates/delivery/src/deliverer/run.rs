@@ -1,7 +1,8 @@
 //! One attempt, step by step.
 
 use std::io;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use queue::Report;
@@ -9,17 +10,18 @@ use queue::dispatch::Job;
 use queue::outcome::Problem;
 use queue::spool::Body;
 use smtp::BodyKind;
-use smtp::client::{Failure, Mail};
+use smtp::client::{Broken, Cause, Failure, Mail};
 use tokio::time::timeout;
 
 use super::{Deliverer, Set};
-use crate::attempt::{After, Attempt, Step};
-use crate::convert::{self, CannotConvert};
-use crate::hosts::Host;
+use crate::attempt::{After, Attempt, Path, Step};
+use crate::convert::{CannotConvert, to_seven_bit};
+use crate::dial::Connection;
+use crate::hosts::{Host, Way};
 use crate::lane::{Kept, Lane};
 use crate::pool::Slot;
 use crate::session::{Sent, Session};
-use crate::source::{Source, read_whole};
+use crate::source::Source;
 use crate::tls::Security;
 use crate::words;
 
@@ -30,7 +32,8 @@ const SLOT_PATIENCE: Duration = Duration::from_secs(5);
 enum NotOpen {
     NoSlot,
     NoConnection(Problem),
-    Ended(Option<Failure>),
+    /// With our own address.
+    Ended(Option<Failure>, Option<IpAddr>),
 }
 
 /// The mail of an attempt.
@@ -57,6 +60,7 @@ impl Deliverer {
         };
         // Taken out of the lane while it is used: an attempt that is dropped takes the session with it.
         let mut open = lane.kept.take();
+        let mut no_tls = None;
         loop {
             match attempt.next() {
                 Step::Open {
@@ -65,12 +69,21 @@ impl Deliverer {
                     fresh,
                 } => match self.open(set, open.take(), &host, security, fresh).await {
                     Ok((kept, reused)) => {
+                        if let Some(why) = no_tls.take().filter(|_| kept.clear) {
+                            tracing::info!(
+                                target: "queue", id = %job.message.id, relay = %host,
+                                "STARTTLS failed ({why}), sent in clear",
+                            );
+                        }
+                        attempt.opened(reused, kept.path);
                         open = Some(kept);
-                        attempt.opened(reused);
                     }
                     Err(NotOpen::NoSlot) => attempt.no_slot(),
                     Err(NotOpen::NoConnection(problem)) => attempt.not_reached(problem),
-                    Err(NotOpen::Ended(failure)) => attempt.not_ready(failure),
+                    Err(NotOpen::Ended(failure, local)) => {
+                        no_tls = tls_failure(failure.as_ref());
+                        attempt.not_ready(failure, local);
+                    }
                 },
                 Step::Send {
                     recipients,
@@ -78,7 +91,11 @@ impl Deliverer {
                 } => {
                     open = send(open, &mut attempt, &letter, &recipients, seven_bit).await;
                 }
-                Step::Convert => attempt.converted(letter.convert().await),
+                Step::Convert => match letter.convert().await {
+                    Ok(()) => attempt.converted(Ok(())),
+                    Err(CannotConvert::Unreadable(why)) => attempt.unreadable(&why),
+                    Err(why) => attempt.converted(Err(why.to_string())),
+                },
                 Step::Over => break,
             }
         }
@@ -99,6 +116,7 @@ impl Deliverer {
         if let Some(mut kept) = kept {
             let same = !fresh
                 && kept.host.addr == host.addr
+                && host.from.is_none_or(|from| kept.path.local == Some(from))
                 && (security == Security::AsSet || kept.clear);
             if same && kept.has_room(settings.mails_per_session, settings.session_age) {
                 if !kept.session.is_gone().await {
@@ -126,24 +144,69 @@ impl Deliverer {
         security: Security,
         slot: Slot,
     ) -> Result<Kept, NotOpen> {
-        let dialling = self.0.dial.dial(host.addr, set.settings.local_addr);
-        let dialled = timeout(set.settings.connect_timeout, dialling).await;
+        let dialled = timeout(set.settings.connect_timeout, self.dial(set, host)).await;
         let dialled = dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        let io =
+        let Connection { io, local } =
             dialled.map_err(|error| NotOpen::NoConnection(words::no_connection(host, &error)))?;
-        let (client, clear) = match security {
-            Security::AsSet => (&set.as_set, false),
-            Security::Clear => (&set.clear, true),
+        let clear = security == Security::Clear;
+        let spoken = match &host.way {
+            // Nobody listens in on a socket of this machine.
+            Way::Socket(_) => &set.clear.lmtp,
+            Way::Lmtp if clear => &set.clear.lmtp,
+            Way::Lmtp => &set.as_set.lmtp,
+            Way::Smtp if clear => &set.clear.smtp,
+            Way::Smtp => &set.as_set.smtp,
         };
-        let session = Session::open(io, client.clone(), &self.0.handshake, host).await;
-        let session = session.map_err(NotOpen::Ended)?;
+        let session = Session::open(io, spoken.clone(), &self.0.handshake, host).await;
+        let session = session.map_err(|failure| NotOpen::Ended(failure, local))?;
+        let tls = session.tls();
         Ok(Kept {
             session,
+            path: Path { local, tls },
             host: host.clone(),
             clear,
             mails: 0,
             _slot: slot,
         })
+    }
+
+    /// From the address of the appointment, as long as this machine has it.
+    async fn dial(&self, set: &Set, host: &Host) -> io::Result<Connection> {
+        // Our address is for hosts out there: a server of mailboxes may listen on loopback.
+        let usual = set.settings.local_addr.filter(|_| !host.is_lmtp());
+        if let Way::Socket(path) = &host.way {
+            return self.0.dial.dial_socket(path).await;
+        }
+        let dialled = self.0.dial.dial(host.addr, host.from.or(usual)).await;
+        match (dialled, host.from) {
+            (Err(error), Some(from)) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                self.note_gone(from);
+                self.0.dial.dial(host.addr, usual).await
+            }
+            (dialled, _) => dialled,
+        }
+    }
+
+    fn note_gone(&self, address: IpAddr) {
+        let mut gone = self.0.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        if gone.replace(address) != Some(address) {
+            tracing::warn!(
+                target: "queue",
+                "{address} is no address of this machine any more: appointments made from it are kept from another, \
+                 which the host may not know",
+            );
+        }
+    }
+}
+
+/// Why STARTTLS gave no TLS, if that was what ended the session.
+fn tls_failure(failure: Option<&Failure>) -> Option<String> {
+    match failure {
+        Some(Failure::Broken(Broken {
+            cause: Cause::Tls(failure),
+            ..
+        })) => Some(words::no_tls(failure)),
+        _ => None,
     }
 }
 
@@ -156,7 +219,7 @@ async fn send(
     seven_bit: bool,
 ) -> Option<Kept> {
     let Some(mut kept) = open else {
-        attempt.not_ready(None);
+        attempt.not_ready(None, None);
         return None;
     };
     let dsn = kept.session.extensions().dsn;
@@ -186,33 +249,28 @@ impl Letter<'_> {
             content: message.content,
         };
         let body = match &self.converted {
-            Some(Body::Inline(octets)) if seven_bit => {
+            Some(converted) if seven_bit => {
                 mail.sender.body = BodyKind::SevenBit;
-                mail.content.size = octets.len() as u64;
+                mail.content.size = match converted {
+                    Body::Inline(octets) => octets.len() as u64,
+                    Body::File(file) => file.len(),
+                };
                 mail.content.eight_bit = false;
-                self.converted.as_ref().unwrap_or(self.body)
+                converted
             }
             _ => self.body,
         };
         (mail, Source::open(body))
     }
 
-    async fn convert(&mut self) -> Result<(), String> {
-        if self.converted.is_some() {
-            return Ok(());
+    async fn convert(&mut self) -> Result<(), CannotConvert> {
+        if self.converted.is_none() {
+            let body = self.body.clone();
+            let converting = tokio::task::spawn_blocking(move || to_seven_bit(&body)).await;
+            let converted =
+                converting.map_err(|error| CannotConvert::Unreadable(error.to_string()))??;
+            self.converted = Some(converted);
         }
-        let body = self.body.clone();
-        let converting = tokio::task::spawn_blocking(move || convert_body(&body)).await;
-        let converted = converting
-            .map_err(|error| error.to_string())?
-            .map_err(|error| error.to_string())?;
-        self.converted = Some(Body::Inline(converted));
         Ok(())
     }
-}
-
-fn convert_body(body: &Body) -> Result<Arc<[u8]>, CannotConvert> {
-    let octets = read_whole(body, convert::LEN_MAX).map_err(|_| CannotConvert::Unreadable)?;
-    let octets = octets.ok_or(CannotConvert::TooLarge)?;
-    convert::to_seven_bit(&octets).map(Arc::from)
 }

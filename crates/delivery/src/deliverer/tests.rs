@@ -17,7 +17,10 @@ use crate::route::fake::Zone;
 use peer::Peers;
 
 mod choice;
+mod lmtp;
+mod log;
 mod peer;
+mod starttls;
 
 const ZONE: &str =
     "b.example MX 10 one.b.example.\nb.example MX 20 two.b.example.\none.b.example A 192.0.2.1
@@ -48,6 +51,7 @@ fn settings() -> Settings {
         max_hosts: 10,
         maildir: local::Settings {
             resolve: Arc::new(|_| None),
+            quotas: None,
         },
     }
 }
@@ -256,34 +260,9 @@ async fn trouble_in_the_words_of_postfix() {
     .await;
     check(
         "S: SSH-2.0-x",
-        "one.b.example[192.0.2.1] gave no SMTP reply while receiving the initial server greeting",
+        "one.b.example[192.0.2.1] gave no valid SMTP reply while receiving the initial server greeting: \"SSH-2.0-x\"",
     )
     .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn starttls_and_its_fall_back() {
-    const MAIL: &str = "C: MAIL FROM:<c@d.example>\nS: 250 Ok\nC: RCPT TO:<a@b.example>\nS: 250 Ok\nC: DATA\nS: 354 go
-        C: Subject: a\nC: \nC: ..x\nC: .\nS: 250 Ok\nC: QUIT\nS: 221 bye\n";
-    const OFFER: &str = "S: 250-mx\nS: 250 STARTTLS\n";
-    let secure: &'static str = format!(
-        "{GREETING}{OFFER}C: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\nS: 250 mx\n{MAIL}"
-    )
-    .leak();
-    let breaks: &'static str = format!("{GREETING}{OFFER}C: STARTTLS\nS: 220 go\nno TLS\n").leak();
-    let clear: &'static str = format!("{GREETING}{OFFER}{MAIL}").leak();
-    let (deliverer, peers) = set_up(&[(1, secure), (1, breaks), (1, clear)]);
-    for _ in 0..2 {
-        let mut lane = deliverer.lane();
-        let report = attempt(&deliverer, &mut lane, &to(&["a@b.example"])).await;
-        assert_eq!(report.hosts, [(host(1), HostEvent::Works)]);
-        assert_eq!(
-            short(&report),
-            "one.b.example[192.0.2.1]:25 250 Ok dsn=false"
-        );
-        deliverer.close(lane).await;
-    }
-    peers.finish().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -313,6 +292,87 @@ async fn eight_bit_content_is_converted_for_a_host_that_lacks_it() {
         short(&report),
         "one.b.example[192.0.2.1]:25 250 Ok dsn=false"
     );
+    peers.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_that_can_not_be_read_to_convert_it_waits() {
+    let (deliverer, peers) = set_up(&[(1, "S: 220 mx\nC: EHLO me.example\nS: 250 mx")]);
+    let content = Content {
+        size: 60,
+        eight_bit: true,
+        ..Content::default()
+    };
+    let job = job(
+        Destination::Mx("b.example".to_owned()),
+        &["a@b.example"],
+        content,
+    );
+    #[derive(Debug)]
+    struct Torn;
+    impl BodyFile for Torn {
+        fn open(&self) -> io::Result<Box<dyn io::Read + Send>> {
+            Err(io::Error::other("bad sector"))
+        }
+        fn len(&self) -> u64 {
+            60
+        }
+    }
+    let body = Body::File(Arc::new(Torn));
+    let report = deliverer
+        .attempt(&mut deliverer.lane(), &job, body, &none_held(), now())
+        .await;
+    let expected = "one.b.example[192.0.2.1]:25 4.3.0 the message could not be read: bad sector";
+    assert_eq!(short(&report), expected);
+    peers.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_can_not_be_sent_is_blamed_on_whose_it_is() {
+    const SESSION: &str = "S: 220 mx\nC: EHLO me.example\nS: 250 mx";
+    let (deliverer, peers) = set_up(&[(1, SESSION), (1, SESSION)]);
+    let mut bad_sender = to(&["a@b.example"]);
+    Arc::get_mut(&mut bad_sender.message).unwrap().sender = smtp::Sender::new("c>@d.example");
+    for (job, expected) in [
+        (
+            bad_sender,
+            "5.1.7 the sender's address can't be put into an SMTP command",
+        ),
+        (
+            to(&["a>@b.example"]),
+            "5.1.3 the recipient's address can't be put into an SMTP command",
+        ),
+    ] {
+        let report = attempt(&deliverer, &mut deliverer.lane(), &job).await;
+        let expected = format!("one.b.example[192.0.2.1]:25 {expected}");
+        assert_eq!(short(&report), expected);
+    }
+    peers.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn domains_go_as_a_labels_to_a_host_without_smtputf8() {
+    let (deliverer, peers) = set_up(&[(
+        1,
+        "S: 220 mx\nC: EHLO me.example\nS: 250 mx\nC: MAIL FROM:<c@xn--mller-kva.example>\nS: 250 Ok
+        C: RCPT TO:<a@b.example>\nS: 250 Ok\nC: DATA\nS: 354 go\nC: Subject: a\nC: \nC: ..x\nC: .\nS: 250 Ok",
+    )]);
+    let mut job = to(&["a@b.example", "jürgen@b.example"]);
+    let message = Arc::get_mut(&mut job.message).unwrap();
+    message.sender = smtp::Sender {
+        smtputf8: true,
+        ..smtp::Sender::new("c@müller.example")
+    };
+    let report = attempt(&deliverer, &mut deliverer.lane(), &job).await;
+    let mut outcomes = report.outcomes;
+    outcomes.sort_by_key(|(index, _)| *index);
+    let Outcome::Delivered(_) = &outcomes[0].1 else {
+        panic!("{outcomes:?}")
+    };
+    let Outcome::Failed(problem) = &outcomes[1].1 else {
+        panic!("{outcomes:?}")
+    };
+    assert_eq!(problem.status, Status(5, 6, 7));
     peers.finish().await;
 }
 

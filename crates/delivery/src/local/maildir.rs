@@ -9,8 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use queue::spool::Body;
 
-use super::NotStored;
 use super::write::{Envelope, write};
+use super::{NotStored, Quotas, Room};
 
 /// Tells the mails apart that this process stores in the same microsecond.
 static COUNTER: AtomicU64 = AtomicU64::new(0);
@@ -19,6 +19,7 @@ static COUNTER: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Maildir<'a> {
     pub(crate) path: PathBuf,
     pub(crate) hostname: &'a str,
+    pub(crate) quotas: Option<&'a dyn Quotas>,
 }
 
 impl Maildir<'_> {
@@ -38,7 +39,7 @@ impl Maildir<'_> {
             created => created?,
         };
         let tmp = self.path.join("tmp").join(&name);
-        let stored = self.fill_and_move(file, &tmp, &name, envelope, body);
+        let stored = self.fill_and_move(file, &tmp, &name, envelope, body, now);
         if stored.is_err() {
             // Nothing of a failure is to be left; what can't be removed now, readers remove after 36 hours.
             let _ = fs::remove_file(&tmp);
@@ -53,18 +54,31 @@ impl Maildir<'_> {
         name: &str,
         envelope: &Envelope<'_>,
         body: &Body,
+        now: SystemTime,
     ) -> Result<(), NotStored> {
         write(&file, envelope, body)?;
+        let octets = file.metadata()?.len();
+        if let Some(quotas) = self.quotas {
+            let room = quotas.room(&self.path, octets, now);
+            if room != Room::Fits {
+                return Err(NotStored::NoRoom(room, octets));
+            }
+        }
         file.sync_all()?;
         let new = self.path.join("new");
-        fs::rename(tmp, new.join(name)).or_else(|error| match error.kind() {
+        // Whoever counts the Maildir needs not look at each file (Maildir++).
+        let name = format!("{name},S={octets}");
+        fs::rename(tmp, new.join(&name)).or_else(|error| match error.kind() {
             io::ErrorKind::NotFound => {
                 self.make_folders()?;
-                fs::rename(tmp, new.join(name))
+                fs::rename(tmp, new.join(&name))
             }
             _ => Err(error),
         })?;
         sync_folder(&new)?;
+        if let Some(quotas) = self.quotas {
+            quotas.stored(&self.path, octets, now);
+        }
         Ok(())
     }
 
@@ -77,7 +91,7 @@ impl Maildir<'_> {
             .open(path)
     }
 
-    /// `1700000000.M123456P42Q7.mx.example`, as <https://cr.yp.to/proto/maildir.html> has it.
+    /// `1700000000.M123456P42Q7.mx.example`, which in `new` gets `,S=1234` besides, as <https://cr.yp.to/proto/maildir.html> has it.
     fn name(&self, now: SystemTime) -> String {
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let count = COUNTER.fetch_add(1, Ordering::Relaxed);

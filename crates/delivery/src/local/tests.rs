@@ -9,16 +9,27 @@ use super::*;
 use crate::fixture::{job, now};
 
 fn deliver_to(root: &Path, recipients: &[&str], body: Body) -> Vec<Outcome> {
+    deliver_with(root, recipients, body, None)
+}
+
+fn deliver_with(
+    root: &Path,
+    recipients: &[&str],
+    body: Body,
+    quotas: Option<Arc<dyn Quotas>>,
+) -> Vec<Outcome> {
     let root = root.to_owned();
-    let resolve: FindMailbox = Arc::new(move |address| {
-        let (local, domain) = address.split_once('@')?;
-        (domain == "b.example").then(|| root.join(local))
+    let resolve: FindMailbox = Arc::new(move |address| match address.split_once('@')? {
+        (local, "b.example") => Some(Place::Maildir(root.join(local))),
+        (_, "moved.example") => Some(Place::Elsewhere),
+        _ => None,
     });
+    let settings = Settings { resolve, quotas };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
     let job = job(Destination::Local, recipients, Content::default());
-    let report = runtime.block_on(deliver(&Settings { resolve }, "mx/b:1", &job, body, now()));
+    let report = runtime.block_on(deliver(&settings, "mx/b:1", &job, body, now()));
     assert!(report.hosts.is_empty());
     let indices: Vec<_> = report.outcomes.iter().map(|(index, _)| *index).collect();
     assert_eq!(indices, (0..recipients.len() as u32).collect::<Vec<_>>());
@@ -68,7 +79,8 @@ fn a_mail_stands_in_new_with_its_trace() {
             "{}",
             stored[0].0
         );
-        assert!(stored[0].0.ends_with(".mx\\057b\\0721"), "{}", stored[0].0);
+        let name = format!(".mx\\057b\\0721,S={}", expected.len());
+        assert!(stored[0].0.ends_with(&name), "{}", stored[0].0);
         assert!(mails(&maildir.join("tmp")).is_empty());
         assert!(mails(&maildir.join("cur")).is_empty());
         use std::os::unix::fs::PermissionsExt;
@@ -111,6 +123,73 @@ fn no_mailbox_and_loops_are_final_and_leave_nothing() {
     assert_eq!(outcomes[2], delivered());
     assert!(mails(&root.path().join("a/tmp")).is_empty());
     assert!(mails(&root.path().join("a/new")).is_empty());
+}
+
+/// The configuration changed after the attempt was planned: its mailbox is behind another server now.
+#[test]
+fn a_mailbox_that_moved_is_not_unknown() {
+    let root = tempfile::tempdir().unwrap();
+    let outcomes = deliver_to(root.path(), &["a@moved.example"], inline("x\r\n"));
+    assert_eq!(outcomes, [Outcome::NotTried { parked: None }]);
+}
+
+/// So many octets may be used, of which some are.
+struct Keeper(u64, std::sync::Mutex<u64>);
+
+impl Quotas for Keeper {
+    fn room(&self, _: &Path, octets: u64, _: SystemTime) -> Room {
+        let used = *self.1.lock().unwrap();
+        match () {
+            () if octets > self.0 => Room::TooLarge(self.0),
+            () if used + octets > self.0 => Room::Full {
+                used,
+                quota: Some(self.0),
+            },
+            () => Room::Fits,
+        }
+    }
+
+    fn stored(&self, maildir: &Path, octets: u64, _: SystemTime) {
+        assert_eq!(mails(&maildir.join("new"))[0].1.len() as u64, octets);
+        *self.1.lock().unwrap() += octets;
+    }
+}
+
+#[test]
+fn a_mail_that_does_not_fit_waits_and_one_that_never_will_goes_back() {
+    let root = tempfile::tempdir().unwrap();
+    // Each mail has 55 octets with its trace.
+    let keeper = Arc::new(Keeper(100, std::sync::Mutex::new(0)));
+    let attempt = |text: &str| {
+        let outcomes = deliver_with(
+            root.path(),
+            &["a@b.example"],
+            inline(text),
+            Some(keeper.clone()),
+        );
+        assert!(mails(&root.path().join("a/tmp")).is_empty());
+        match &outcomes[0] {
+            Outcome::Delivered(_) => "delivered".to_owned(),
+            Outcome::Failed(problem) => format!("failed {} {}", problem.status, problem.text),
+            Outcome::Deferred(Deferral { problem, hint, .. }) => {
+                assert_eq!(*hint, None);
+                format!("waits {} {}", problem.status, problem.text)
+            }
+            outcome => panic!("{outcome:?}"),
+        }
+    };
+    assert_eq!(attempt("x\r\n"), "delivered");
+    assert_eq!(
+        attempt("x\r\n"),
+        "waits 4.2.2 the mailbox of <a@b.example> is full: 55 of 100 octets are used, and this mail has 55"
+    );
+    assert_eq!(
+        attempt(&"x".repeat(100)),
+        "failed 5.2.3 the mailbox of <a@b.example> may hold 100 octets, and this mail has 153"
+    );
+    assert_eq!(mails(&root.path().join("a/new")).len(), 1);
+    *keeper.1.lock().unwrap() = 0;
+    assert_eq!(attempt("x\r\n"), "delivered");
 }
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! What a store keeps of the table, and what changed of it.
 
-use super::{Known, Record};
+use super::{Known, Origin, Record};
 use ipnet::IpNet;
 
 /// One row that outlives the process.
@@ -12,6 +12,8 @@ pub enum Stored {
         id: u64,
         /// The client network.
         network: IpNet,
+        /// What else it is found under.
+        pool: Vec<Origin>,
         /// The reverse-path.
         sender: String,
         /// The forward-path.
@@ -19,10 +21,10 @@ pub enum Stored {
         /// What is remembered.
         record: Record,
     },
-    /// A network that passed at least once.
-    Network {
-        /// The client network, which names the row.
-        network: IpNet,
+    /// An origin that passed at least once.
+    Known {
+        /// Names the row.
+        origin: Origin,
         /// What is remembered.
         known: Known,
     },
@@ -31,7 +33,7 @@ pub enum Stored {
 /// One step from the rows of before to those of now; to be applied in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A new row, or a network's row anew.
+    /// A new row, or a known origin's row anew.
     Keep(Stored),
     /// The times of this record have changed.
     Move {
@@ -40,14 +42,21 @@ pub enum Change {
         /// What it is now.
         record: Record,
     },
+    /// The record is found under this, too.
+    Join {
+        /// The record's name.
+        id: u64,
+        /// Where else it is found.
+        origin: Origin,
+    },
     /// The record is gone.
     Drop {
         /// The record's name.
         id: u64,
     },
-    /// The network is a stranger again.
+    /// The origin is a stranger again.
     Forget {
-        /// The network's name.
-        network: IpNet,
+        /// Names the row.
+        origin: Origin,
     },
 }

@@ -1,7 +1,7 @@
 //! Who is not greylisted at all: decided before the table is asked.
 
 use super::Visit;
-use super::key::lower;
+use super::address::{parts, plain};
 use ipnet::IpNet;
 use std::collections::HashSet;
 use std::fmt;
@@ -40,7 +40,7 @@ impl Default for Exemptions {
     }
 }
 
-/// A set of addresses and domains, that ignores case.
+/// A set of addresses and domains, that ignores case and needless quotes.
 ///
 /// An entry is an address (`user@example.org`), a domain (`example.org`, also written `@example.org`), or a domain
 /// with everything below it (`.example.org`, which is not `example.org` itself). A domain stands for all its addresses.
@@ -49,22 +49,27 @@ pub struct AddressList(HashSet<String>);
 
 impl<S: AsRef<str>> FromIterator<S> for AddressList {
     fn from_iter<I: IntoIterator<Item = S>>(entries: I) -> Self {
-        let plain = |entry: S| {
+        let compared = |entry: S| {
             let entry = entry.as_ref().trim();
-            lower(entry.strip_prefix('@').unwrap_or(entry)).into_owned()
+            plain(entry.strip_prefix('@').unwrap_or(entry)).into_owned()
         };
-        Self(entries.into_iter().map(plain).collect())
+        Self(entries.into_iter().map(compared).collect())
     }
 }
 
 impl AddressList {
+    /// There is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The entry that `address` falls under: itself first, then its domain, then what its domain lies below.
     pub fn entry(&self, address: &str) -> Option<&str> {
         if self.0.is_empty() {
             return None;
         }
-        let address = lower(address);
-        let domain = domain(&address);
+        let address = plain(address);
+        let (_, domain) = parts(&address);
         let below = domain.match_indices('.').map(|(dot, _)| &domain[dot..]);
         [&*address, domain]
             .into_iter()
@@ -72,11 +77,6 @@ impl AddressList {
             .find_map(|name| self.0.get(name))
             .map(String::as_str)
     }
-}
-
-/// What is after the last `@`; nothing, for an address without one.
-fn domain(address: &str) -> &str {
-    address.rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 
 /// What else bears on it, beside the visit.
@@ -125,11 +125,7 @@ pub fn exemption(
     visit: &Visit<'_>,
     circumstances: Circumstances,
 ) -> Option<Exemption> {
-    let postmaster = visit
-        .recipient
-        .rsplit_once('@')
-        .map_or(visit.recipient, |(local, _)| local)
-        .eq_ignore_ascii_case("postmaster");
+    let postmaster = || parts(&plain(visit.recipient)).0 == "postmaster";
     if exemptions.authenticated && circumstances.authenticated {
         Some(Exemption::Authenticated)
     } else if let Some(network) = holding(&exemptions.relay, visit.client) {
@@ -138,7 +134,7 @@ pub fn exemption(
         Some(Exemption::Network(network))
     } else if exemptions.null_sender && visit.sender.is_empty() {
         Some(Exemption::NullSender)
-    } else if exemptions.postmaster && postmaster {
+    } else if exemptions.postmaster && postmaster() {
         Some(Exemption::Postmaster)
     } else if let Some(entry) = exemptions.recipients.entry(visit.recipient) {
         Some(Exemption::Recipient(entry.to_owned()))

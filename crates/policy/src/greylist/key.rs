@@ -1,6 +1,7 @@
 //! What a record is found by: a keyed hash of its triplet.
 
-use ipnet::IpNet;
+use super::address::plain;
+use super::origin::Origin;
 use std::borrow::Cow;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
 
@@ -23,10 +24,10 @@ impl Secret {
         hasher
     }
 
-    pub(super) fn key(&self, network: IpNet, envelope: &Envelope<'_>) -> Key {
+    pub(super) fn key(&self, origin: &Origin, envelope: &Envelope<'_>) -> Key {
         let half = |purpose| {
             let mut hasher = self.hasher(purpose);
-            network.hash(&mut hasher);
+            origin.hash(&mut hasher);
             envelope.sender.hash(&mut hasher);
             envelope.recipient.hash(&mut hasher);
             hasher.finish()
@@ -51,14 +52,25 @@ impl BuildHasher for Secret {
 }
 
 /// 128 bits that stand for a triplet. With a million records, two of them are the same once in 10^26.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key([u64; 2]);
 
-/// Sender and recipient as they are compared: in lower case.
-///
-/// A domain ignores case (RFC 5321 §2.4). A local part may not, strictly; but senders are seen that change its case
-/// between two attempts, and a record that a retry doesn't find breaks an appointment, while two mailboxes that
-/// differ in case alone merely share one.
+impl Key {
+    pub(super) const LEAST: Self = Self([0; 2]);
+    pub(super) const GREATEST: Self = Self([u64::MAX; 2]);
+
+    /// 32 of its bits: enough to tell most keys apart.
+    pub(super) const fn short(self) -> u32 {
+        self.0[0] as u32
+    }
+
+    #[cfg(test)]
+    pub(super) const fn of(halves: [u64; 2]) -> Self {
+        Self(halves)
+    }
+}
+
+/// Sender and recipient as they are compared: [`plain`].
 #[derive(Clone, Debug)]
 pub(super) struct Envelope<'a> {
     pub(super) sender: Cow<'a, str>,
@@ -68,18 +80,8 @@ pub(super) struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     pub(super) fn new(sender: &'a str, recipient: &'a str) -> Self {
         Self {
-            sender: lower(sender),
-            recipient: lower(recipient),
+            sender: plain(sender),
+            recipient: plain(recipient),
         }
-    }
-}
-
-/// Most addresses are in lower case already: no allocation for them.
-pub(super) fn lower(address: &str) -> Cow<'_, str> {
-    let as_is = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
-    if address.bytes().all(as_is) {
-        Cow::Borrowed(address)
-    } else {
-        Cow::Owned(address.to_lowercase())
     }
 }

@@ -1,17 +1,17 @@
-//! Client networks that came back, the one unused for longest first.
+//! KnownOrigins and domains that came back, the one unused for longest first.
 
 use super::key::Secret;
+use super::origin::Origin;
 use super::rule::Known;
 use super::{Change, Moment, Settings, Stored};
-use ipnet::IpNet;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-/// Networks that passed at least once.
+/// Origins that passed at least once.
 #[derive(Debug)]
-pub(super) struct Networks {
-    rows: HashMap<IpNet, Row, Secret>,
-    by_use: BTreeSet<(Moment, IpNet)>,
+pub(super) struct KnownOrigins {
+    rows: HashMap<Origin, Row, Secret>,
+    by_use: BTreeSet<(Moment, Origin)>,
     for_good: usize,
 }
 
@@ -22,13 +22,13 @@ struct Row {
     told: Moment,
 }
 
-/// A later use is told to the store only after so long: a busy network would be written every second otherwise.
+/// A later use is told to the store only after so long: a busy one would be written every second otherwise.
 /// What a crash forgets of 36 days is this.
 fn grain(settings: &Settings) -> Duration {
     (settings.known_for / 256).min(Duration::from_secs(3600))
 }
 
-impl Networks {
+impl KnownOrigins {
     pub(super) fn new(secret: Secret) -> Self {
         Self {
             rows: HashMap::with_hasher(secret),
@@ -37,54 +37,57 @@ impl Networks {
         }
     }
 
-    pub(super) fn get(&self, network: IpNet) -> Option<Known> {
-        self.rows.get(&network).map(|row| row.known)
+    pub(super) fn get(&self, origin: &Origin) -> Option<Known> {
+        self.rows.get(origin).map(|row| row.known)
     }
 
-    /// Networks that are let in without a wait.
+    /// Those that are let in without a wait.
     pub(super) fn for_good(&self) -> usize {
         self.for_good
     }
 
-    /// Sets what is remembered of `network`, and says what the store has to know of it.
+    /// Sets what is remembered of `origin`, and says what the store has to know of it.
     pub(super) fn set(
         &mut self,
-        network: IpNet,
+        origin: Origin,
         known: Known,
         settings: &Settings,
         changes: &mut Vec<Change>,
     ) {
-        let old = self.rows.get(&network).copied();
+        let old = self.rows.get(&origin).copied();
         let tell = old.is_none_or(|old| {
             old.known.passes != known.passes || known.last_used.since(old.told) >= grain(settings)
         });
         if tell {
-            changes.push(Change::Keep(Stored::Network { network, known }));
+            changes.push(Change::Keep(Stored::Known {
+                origin: origin.clone(),
+                known,
+            }));
         }
         let told = match old {
             Some(old) if !tell => old.told,
             _ => known.last_used,
         };
-        self.put(network, Row { known, told }, settings);
+        self.put(origin, Row { known, told }, settings);
         self.shed(settings, changes);
     }
 
     /// Takes a row over that the store has already.
-    pub(super) fn restore(&mut self, network: IpNet, known: Known, settings: &Settings) {
+    pub(super) fn restore(&mut self, origin: Origin, known: Known, settings: &Settings) {
         let told = known.last_used;
-        self.put(network, Row { known, told }, settings);
+        self.put(origin, Row { known, told }, settings);
     }
 
-    fn put(&mut self, network: IpNet, row: Row, settings: &Settings) {
-        if let Some(old) = self.rows.insert(network, row) {
-            self.by_use.remove(&(old.known.last_used, network));
+    fn put(&mut self, origin: Origin, row: Row, settings: &Settings) {
+        if let Some(old) = self.rows.insert(origin.clone(), row) {
+            self.by_use.remove(&(old.known.last_used, origin.clone()));
             self.for_good -= usize::from(old.known.is_good(settings));
         }
-        self.by_use.insert((row.known.last_used, network));
+        self.by_use.insert((row.known.last_used, origin));
         self.for_good += usize::from(row.known.is_good(settings));
     }
 
-    /// Forgets the network unused for longest if its time is over. Says whether it did.
+    /// Forgets the one unused for longest if its time is over. Says whether it did.
     pub(super) fn sweep_one(
         &mut self,
         settings: &Settings,
@@ -94,18 +97,28 @@ impl Networks {
         let over = self
             .by_use
             .first()
-            .is_some_and(|&(last_used, _)| now > last_used.after(settings.known_for));
+            .is_some_and(|(last_used, _)| now > last_used.after(settings.known_for));
         over && self.forget_oldest(settings, changes)
     }
 
     fn forget_oldest(&mut self, settings: &Settings, changes: &mut Vec<Change>) -> bool {
-        let Some((_, network)) = self.by_use.pop_first() else {
+        let oldest = self.by_use.first().map(|(_, origin)| origin.clone());
+        oldest.is_some_and(|origin| self.forget(&origin, settings, changes))
+    }
+
+    /// Makes it a stranger again. Says whether it was known.
+    pub(super) fn forget(
+        &mut self,
+        origin: &Origin,
+        settings: &Settings,
+        changes: &mut Vec<Change>,
+    ) -> bool {
+        let Some((origin, row)) = self.rows.remove_entry(origin) else {
             return false;
         };
-        if let Some(row) = self.rows.remove(&network) {
-            self.for_good -= usize::from(row.known.is_good(settings));
-        }
-        changes.push(Change::Forget { network });
+        self.by_use.remove(&(row.known.last_used, origin.clone()));
+        self.for_good -= usize::from(row.known.is_good(settings));
+        changes.push(Change::Forget { origin });
         true
     }
 

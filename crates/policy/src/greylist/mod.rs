@@ -1,27 +1,36 @@
 //! Greylisting: refuse a stranger once, let it in when it comes back at the time it was told.
 //!
 //! [`rule::step`] is the whole rule, on one record. [`Table`] holds the records in bounded memory and lets the rule
-//! run on them. [`exempt`] says who is not judged at all.
+//! run on them. [`exempt`] says who is not judged at all, [`suspicion`] whom it suffices to judge, and [`pool`] which
+//! answers of the DNS group the addresses of one sender.
 
 pub mod exempt;
+pub mod pool;
 pub mod rule;
+pub mod suspicion;
 
+mod address;
 mod change;
+mod dynamic;
+mod index;
+mod judgement;
 mod key;
 mod known;
-mod moment;
 mod network;
+mod origin;
 mod records;
 mod table;
 
+pub use crate::Moment;
 pub use change::{Change, Stored};
+pub use dynamic::dynamic_looking;
 pub use exempt::{Circumstances, Exemption, Exemptions, exemption};
+pub use judgement::{Appointment, Arrival, Judgement, Verdict, Visit};
 pub use key::Secret;
-pub use moment::Moment;
+pub use origin::{Domain, NoOrigin, Origin};
 pub use rule::{Known, Record};
 pub use table::Table;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// What the administrator sets.
@@ -29,12 +38,13 @@ use std::time::Duration;
 /// A change touches no appointment: a record keeps the times it was made with, only a shorter `delay` applies at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How long a stranger waits (300 s). Zero: nobody does.
+    /// How long a stranger waits (300 s), unless its [`Arrival`] says otherwise. Zero: nobody does.
     pub delay: Duration,
     /// How long after the first visit a retry still passes (2 days). Where it ends before the delay does, a promise
     /// is open for [`rule::OPEN_AT_LEAST`].
     pub window: Duration,
-    /// Passes after which a client network is known for good (1; zero counts as 1). Each triplet counts once.
+    /// Passes after which a client network or an SPF domain is known for good (1; zero counts as 1). Each triplet counts
+    /// once.
     pub known_after: u32,
     /// How long it stays known after its last use (36 days).
     pub known_for: Duration,
@@ -46,8 +56,8 @@ pub struct Settings {
     pub max_pending_per_network: usize,
     /// Pending records over all; beyond that the largest network loses its oldest (1,000,000).
     pub max_pending: usize,
-    /// Known networks over all; beyond that the one unused for longest goes (1,000,000). The same bound holds for
-    /// triplets that passed while their network is not yet known.
+    /// Known networks and domains over all; beyond that the one unused for longest goes (1,000,000). The same bound
+    /// holds for triplets that passed while not all that they are found under is known.
     pub max_known: usize,
 }
 
@@ -66,31 +76,4 @@ impl Default for Settings {
             max_known: 1_000_000,
         }
     }
-}
-
-/// One RCPT.
-#[derive(Clone, Copy, Debug)]
-pub struct Visit<'a> {
-    /// The client's address.
-    pub client: IpAddr,
-    /// The reverse-path, without its brackets; empty for the null sender.
-    pub sender: &'a str,
-    /// The forward-path, without its brackets.
-    pub recipient: &'a str,
-}
-
-/// What is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The client's network is known, or this triplet has passed before.
-    Known,
-    /// It came back in its window: passed after so long.
-    Waited(Duration),
-    /// Come back later.
-    Defer {
-        /// In so many whole seconds, rounded up; `None`: not recorded, no appointment.
-        wait_secs: Option<u64>,
-        /// This is the first visit.
-        first: bool,
-    },
 }

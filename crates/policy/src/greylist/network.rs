@@ -1,4 +1,4 @@
-//! Client networks: what counts as one client, and what counts as one flooder.
+//! Client networks: what counts as one client.
 
 use super::Settings;
 use ipnet::IpNet;
@@ -93,31 +93,5 @@ fn configured(settings: &Settings) -> Prefix {
     Prefix {
         v4: settings.v4_prefix.min(32),
         v6: settings.v6_prefix.min(128),
-    }
-}
-
-/// A /24 or /48: what one party is easily given, so the unit in which pending records are limited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Block(u64);
-
-impl Block {
-    const V4_PREFIX: u8 = 24;
-    const V6_PREFIX: u8 = 48;
-    /// Above the 48 bits of an IPv6 block.
-    const V4_TAG: u64 = 1 << 48;
-
-    /// The block that `network` lies in; a network wider than a block counts as one block.
-    pub(super) fn of(network: IpNet) -> Self {
-        match network {
-            IpNet::V4(net) => {
-                let bits = u32::from(net.network()) >> (32 - Self::V4_PREFIX);
-                Self(u64::from(bits) | Self::V4_TAG)
-            }
-            IpNet::V6(net) => {
-                let bits = u128::from(net.network()) >> (128 - Self::V6_PREFIX);
-                // 128 - 80 = 48 bits are left.
-                Self(bits as u64)
-            }
-        }
     }
 }

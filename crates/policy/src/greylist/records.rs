@@ -1,9 +1,10 @@
 //! The triplets' records: found by key, ended in order of time, and shed from the largest block.
 
 use super::Moment;
+use super::index::Index;
 use super::key::{Key, Secret};
-use super::network::Block;
 use super::rule::Record;
+use crate::Block;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,7 +22,9 @@ const NONE: Place = Place::MAX;
 pub(super) struct Records {
     slots: Vec<Slot>,
     free: Vec<Place>,
-    index: HashMap<Key, Place, Secret>,
+    index: Index,
+    /// Further keys of a record, beside the one in its slot: most have none, so a slot has no room for them.
+    further: BTreeSet<(Place, Key)>,
     pending: Ends,
     passed: Ends,
     blocks: HashMap<Block, Holding, Secret>,
@@ -55,7 +58,8 @@ impl Records {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
-            index: HashMap::with_hasher(secret),
+            index: Index::new(secret),
+            further: BTreeSet::new(),
             pending: Ends::new(),
             passed: Ends::new(),
             blocks: HashMap::with_hasher(secret),
@@ -64,7 +68,9 @@ impl Records {
     }
 
     pub(super) fn find(&self, key: Key) -> Option<Place> {
-        self.index.get(&key).copied()
+        self.index.find(key, |place| {
+            self.slot(place).key == key || self.further.contains(&(place, key))
+        })
     }
 
     pub(super) fn get(&self, place: Place) -> Record {
@@ -90,8 +96,8 @@ impl Records {
             .map_or(0, |holding| holding.count as usize)
     }
 
-    /// Adds a record whose key is not there yet. Ids ascend from call to call.
-    pub(super) fn insert(&mut self, key: Key, id: u64, block: Block, record: Record) {
+    /// Adds a record whose key is not there yet, and says where it lies. Ids ascend from call to call.
+    pub(super) fn insert(&mut self, key: Key, id: u64, block: Block, record: Record) -> Place {
         let slot = Slot {
             key,
             id,
@@ -113,6 +119,20 @@ impl Records {
         };
         self.index.insert(key, place);
         self.list(place);
+        place
+    }
+
+    /// Lets the record be found by one more key, which finds nothing yet.
+    pub(super) fn add_key(&mut self, place: Place, key: Key) {
+        self.index.insert(key, place);
+        self.further.insert((place, key));
+    }
+
+    /// All keys that find the record.
+    pub(super) fn keys(&self, place: Place) -> impl Iterator<Item = Key> + '_ {
+        let all = (place, Key::LEAST)..=(place, Key::GREATEST);
+        let further = self.further.range(all).map(|&(_, key)| key);
+        std::iter::once(self.slot(place).key).chain(further)
     }
 
     /// Replaces what is remembered.
@@ -133,8 +153,13 @@ impl Records {
     /// Removes a record, and says which.
     pub(super) fn remove(&mut self, place: Place) -> u64 {
         self.unlist(place);
-        let Slot { key, id, .. } = *self.slot(place);
-        self.index.remove(&key);
+        let id = self.id(place);
+        while let Some(key) = self.keys(place).last() {
+            self.index.remove(key);
+            if !self.further.remove(&(place, key)) {
+                break;
+            }
+        }
         self.free.push(place);
         id
     }

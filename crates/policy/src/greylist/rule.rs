@@ -9,7 +9,7 @@ pub const EARLY: Duration = Duration::from_secs(2);
 /// A promise is open at least so long after its time, however short the window was set.
 pub const OPEN_AT_LEAST: Duration = Duration::from_secs(5);
 
-/// What is remembered of one triplet (client network, sender, recipient).
+/// What is remembered of one triplet (what the client is found under, sender, recipient).
 ///
 /// It carries its own times, so that no later setting takes back what was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,8 @@ impl Record {
         now > self.until
     }
 
-    fn let_in(self, settings: &Settings, now: Moment) -> Self {
+    /// What is remembered once it was let in.
+    pub fn let_in(self, settings: &Settings, now: Moment) -> Self {
         Self {
             // Others may have been told of the same appointment: its window stays open.
             until: self.until.max(now.after(settings.known_for)),
@@ -62,7 +63,7 @@ impl Record {
     }
 }
 
-/// What is remembered of one client network.
+/// What is remembered of one client network or SPF domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
     /// Triplets of it that came back in their window.
@@ -91,7 +92,20 @@ impl Known {
         self.for_good || self.passes >= settings.known_after.max(1)
     }
 
-    fn used(self, settings: &Settings, now: Moment) -> Self {
+    /// What is remembered after one more pass.
+    pub fn passed(before: Option<Self>, settings: &Settings, now: Moment) -> Self {
+        let before = before.filter(|known| !known.expired(settings, now));
+        let passes = before.map_or(0, |known| known.passes).saturating_add(1);
+        Self {
+            passes,
+            last_used: before.map_or(now, |known| known.last_used),
+            for_good: before.is_some_and(|known| known.for_good),
+        }
+        .used(settings, now)
+    }
+
+    /// What is remembered after one more visit that it let in.
+    pub fn used(self, settings: &Settings, now: Moment) -> Self {
         Self {
             for_good: self.is_good(settings),
             // Not back with a clock that stood in 1970 for a minute: everyone who came then would be forgotten.
@@ -127,7 +141,8 @@ pub fn step(
         .filter(|record| !record.expired(now));
     match (network, record) {
         (Some(known), record) if known.is_good(settings) => Outcome {
-            record,
+            // Whoever had to wait for its own appointment has come.
+            record: record.map(|record| record.let_in(settings, now)),
             network: Some(known.used(settings, now)),
             verdict: Verdict::Known,
         },
@@ -172,19 +187,9 @@ fn retry(settings: &Settings, mut record: Record, network: Option<Known>, now: M
             },
         };
     }
-    let before = network.unwrap_or(Known {
-        passes: 0,
-        last_used: now,
-        for_good: false,
-    });
-    let known = Known {
-        passes: before.passes.saturating_add(1),
-        ..before
-    }
-    .used(settings, now);
     Outcome {
         record: Some(record.let_in(settings, now)),
-        network: Some(known),
+        network: Some(Known::passed(network, settings, now)),
         verdict: Verdict::Waited(now.since(record.first_seen)),
     }
 }

@@ -1,14 +1,17 @@
 //! All records of greylisting, in bounded memory.
 
+mod rows;
+
 use super::change::{Change, Stored};
 use super::key::{Envelope, Key, Secret};
-use super::known::Networks;
-use super::network::{Block, Prefixes};
+use super::known::KnownOrigins;
+use super::network::Prefixes;
+use super::origin::Origin;
 use super::records::{Place, Records};
 use super::rule::{self, Known, Record};
-use super::{Moment, Settings, Verdict, Visit};
-use ipnet::IpNet;
-use std::time::SystemTime;
+use super::{Appointment, Arrival, Judgement, Moment, Settings, Verdict};
+use crate::Block;
+use std::net::IpAddr;
 
 /// Records that are over and are removed, at most, by one visit. A visit adds one, so it catches up.
 const SWEEP_MAX: usize = 4;
@@ -16,26 +19,41 @@ const SWEEP_MAX: usize = 4;
 /// Records are counted in 32 bits.
 const RECORDS_MAX: usize = 1 << 30;
 
+/// A first visit is recorded under so many origins at most: its network and what the client proved beside.
+const ORIGINS_MAX: usize = 3;
+
+/// Later visits may add to them up to so many.
+const JOINED_MAX: usize = 8;
+
 /// Every record, deterministic: the same visits at the same times give the same verdicts and the same changes.
 ///
 /// A visit costs O(log n). Addresses are not held, only their keyed hash: they go out with the [`Change`] for whoever
-/// stores them.
+/// stores them. One record holds one appointment, under however many origins it is found.
 #[derive(Debug)]
 pub struct Table {
     settings: Settings,
     secret: Secret,
     prefixes: Prefixes,
     records: Records,
-    networks: Networks,
+    known: KnownOrigins,
     next_id: u64,
+    unclaimed: u64,
     changes: Vec<Change>,
 }
 
-/// A triplet as it is cut and compared today, with its key.
-struct Triplet<'a> {
-    network: IpNet,
+/// An arrival as it is compared today.
+struct Sought<'a> {
+    /// The client's network, as it is cut today.
+    own: Origin,
+    /// What it proved beside.
+    further: &'a [Origin],
     envelope: Envelope<'a>,
-    key: Key,
+}
+
+impl Sought<'_> {
+    fn origins(&self) -> impl Iterator<Item = &Origin> {
+        std::iter::once(&self.own).chain(self.further)
+    }
 }
 
 impl Table {
@@ -44,8 +62,9 @@ impl Table {
         Self {
             prefixes: Prefixes::new(&settings),
             records: Records::new(secret),
-            networks: Networks::new(secret),
+            known: KnownOrigins::new(secret),
             next_id: 1,
+            unclaimed: 0,
             changes: Vec::new(),
             settings,
             secret,
@@ -56,97 +75,81 @@ impl Table {
     pub fn configure(&mut self, settings: Settings) {
         self.prefixes.configure(&settings);
         self.settings = settings;
-        self.networks.configure(&self.settings, &mut self.changes);
+        self.known.configure(&self.settings, &mut self.changes);
         self.shed();
     }
 
     /// Judges one RCPT at `now`, and remembers it.
     ///
     /// An observing server does the same: it logs the verdict that a refusing one would give.
-    pub fn judge(&mut self, visit: Visit<'_>, now: SystemTime) -> Verdict {
-        let now = Moment::from(now);
+    pub fn judge<'a>(
+        &mut self,
+        arrival: impl Into<Arrival<'a>>,
+        now: impl Into<Moment>,
+    ) -> Judgement {
+        let arrival = arrival.into();
+        let now = now.into();
         self.sweep(now);
-        if let Some((network, known)) = self.known_for_good(visit, now) {
-            let outcome = rule::step(&self.settings, None, Some(known), now);
-            self.keep_network(network, Some(known), outcome.network);
-            return outcome.verdict;
-        }
-        let network = self.prefixes.own(visit.client);
-        let envelope = Envelope::new(visit.sender, visit.recipient);
-        let key = self.secret.key(network, &envelope);
-        let triplet = Triplet {
-            network,
-            envelope,
-            key,
+        let sought = Sought {
+            own: Origin::Network(self.prefixes.own(arrival.visit.client)),
+            further: &arrival.origins[..arrival.origins.len().min(ORIGINS_MAX - 1)],
+            envelope: Envelope::new(arrival.visit.sender, arrival.visit.recipient),
         };
-        let place = self.find(visit, &triplet, now);
-        let record = place.map(|place| self.records.get(place));
-        let known = self.networks.get(network);
-        let outcome = rule::step(&self.settings, record, known, now);
-        self.keep_network(network, known, outcome.network);
-        match (place, outcome.record) {
-            (None, Some(record)) if !self.admit(&triplet, record, now) => Verdict::Defer {
-                wait_secs: None,
-                first: true,
-            },
-            (None, _) => outcome.verdict,
-            (Some(place), after) => {
-                let covered = |record: &Record| {
-                    // One that was made under an earlier cut may stand for more than the network of today.
-                    self.records.find(key) == Some(place)
-                        && outcome
-                            .network
-                            .is_some_and(|known| known.covers(&self.settings, record))
-                };
-                let after = after.filter(|record| !covered(record));
-                self.keep_record(place, after);
-                outcome.verdict
+        let settings = Settings {
+            delay: arrival.delay.unwrap_or(self.settings.delay),
+            ..self.settings.clone()
+        };
+        let found = self.find(&arrival, &sought, &settings, now);
+        let record = found.first().map(|&place| self.records.get(place));
+        if self.is_known(&arrival, now) {
+            self.settle(&found, &sought, now);
+            return Judgement {
+                verdict: Verdict::Known,
+                appointment: appointment(Verdict::Known, record, now),
+            };
+        }
+        let outcome = rule::step(&settings, record, self.known.get(&sought.own), now);
+        let remembered = match outcome.verdict {
+            Verdict::Defer { .. } => outcome.record,
+            _ => record,
+        };
+        match (found.first(), outcome.record) {
+            (None, None) => {}
+            (None, Some(record)) => {
+                if !self.admit(&arrival, &sought, record, now) {
+                    return Judgement {
+                        verdict: Verdict::Defer {
+                            wait_secs: None,
+                            first: true,
+                        },
+                        appointment: Appointment::None,
+                    };
+                }
+            }
+            (Some(&place), Some(record)) if record.passed.is_none() => {
+                self.keep_record(place, record);
+                self.bring_forward(&found[1..], record);
+                self.join(place, &sought);
+                let own = self.secret.key(&sought.own, &sought.envelope);
+                if self.records.find(own).is_none() {
+                    // No room there. The answer by which it was found may change, so its network, too, must hold
+                    // what it is told now.
+                    self.admit(&arrival, &sought, record, now);
+                }
+            }
+            (Some(&place), after) => {
+                if let Verdict::Waited(_) = outcome.verdict {
+                    self.count_pass(&sought, now);
+                }
+                if let Some(record) = after {
+                    self.keep_record(place, record);
+                }
+                self.settle(&found, &sought, now);
             }
         }
-    }
-
-    /// Takes the changes since the last call, in order. Who stores nothing takes them all the same: they grow.
-    pub fn take_changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.changes)
-    }
-
-    /// Changes that wait to be taken.
-    pub fn untaken(&self) -> usize {
-        self.changes.len()
-    }
-
-    /// Takes a stored row over, at the start, in ascending order of record ids. What is over by `now`, or beyond the
-    /// bounds, is not taken, and a change says that it may go.
-    pub fn restore(&mut self, stored: Stored, now: SystemTime) {
-        let now = Moment::from(now);
-        match stored {
-            Stored::Network { network, known } if known.expired(&self.settings, now) => {
-                self.changes.push(Change::Forget { network });
-            }
-            Stored::Network { network, known } => {
-                self.prefixes.met(network);
-                self.networks.restore(network, known, &self.settings);
-                self.networks.shed(&self.settings, &mut self.changes);
-            }
-            Stored::Record {
-                id,
-                network,
-                sender,
-                recipient,
-                record,
-            } => {
-                let envelope = Envelope::new(&sender, &recipient);
-                let key = self.secret.key(network, &envelope);
-                let twice = self.records.find(key).is_some();
-                self.next_id = self.next_id.max(id.saturating_add(1));
-                if record.expired(now) || twice || self.settings.max_pending == 0 {
-                    self.changes.push(Change::Drop { id });
-                    return;
-                }
-                self.prefixes.met(network);
-                self.records.insert(key, id, Block::of(network), record);
-                self.shed();
-            }
+        Judgement {
+            verdict: outcome.verdict,
+            appointment: appointment(outcome.verdict, remembered, now),
         }
     }
 
@@ -155,94 +158,210 @@ impl Table {
         self.records.pending()
     }
 
-    /// Client networks that are let in without a wait; the same holds of those whose time is over.
+    /// Client networks and SPF domains that are let in without a wait; the same holds of those whose time is over.
     pub fn known(&self) -> usize {
-        self.networks.for_good()
+        self.known.for_good()
     }
 
-    /// The client's network, under whichever prefix, if it need not wait.
-    fn known_for_good(&self, visit: Visit<'_>, now: Moment) -> Option<(IpNet, Known)> {
-        self.prefixes.all(visit.client).find_map(|network| {
-            let known = self.networks.get(network)?;
-            let good = known.is_good(&self.settings) && !known.expired(&self.settings, now);
-            good.then_some((network, known))
-        })
+    /// Appointments that ended with nobody having come for them, since the table was made.
+    pub fn unclaimed(&self) -> u64 {
+        self.unclaimed
     }
 
-    /// The triplet's record, also where it was made under an earlier prefix; of several, the one that lets in first.
-    /// Those that are over are removed.
-    fn find(&mut self, visit: Visit<'_>, triplet: &Triplet<'_>, now: Moment) -> Option<Place> {
-        let mut best: Option<((bool, Moment), Place)> = None;
-        for (cut, network) in self.prefixes.all(visit.client).enumerate() {
-            let key = match cut {
-                0 => triplet.key,
-                _ => self.secret.key(network, &triplet.envelope),
-            };
-            let Some(place) = self.records.find(key) else {
-                continue;
-            };
-            let record = self.records.get(place);
-            if record.expired(now) {
-                let id = self.records.remove(place);
-                self.changes.push(Change::Drop { id });
-                continue;
-            }
-            let rank = (record.passed.is_none(), record.due);
-            if best.is_none_or(|(least, _)| rank < least) {
-                best = Some((rank, place));
+    /// Whether the client's network need not wait, whatever else is found out about it. Changes nothing.
+    pub fn knows(&self, client: IpAddr, now: Moment) -> bool {
+        self.prefixes
+            .all(client)
+            .any(|network| self.good(&Origin::Network(network), now).is_some())
+    }
+
+    /// Whether the client's network, under whichever prefix, or a domain it proved need not wait. Those that need not
+    /// are used by this.
+    fn is_known(&mut self, arrival: &Arrival<'_>, now: Moment) -> bool {
+        let networks = self.prefixes.all(arrival.visit.client);
+        let network = networks
+            .map(Origin::Network)
+            .find(|network| self.good(network, now).is_some());
+        let domains = arrival
+            .origins
+            .iter()
+            .filter(|origin| origin.can_be_known());
+        let mut is_known = false;
+        for origin in network.iter().chain(domains) {
+            if let Some(known) = self.good(origin, now) {
+                self.keep_known(origin, known.used(&self.settings, now));
+                is_known = true;
             }
         }
-        best.map(|(_, place)| place)
+        is_known
+    }
+
+    fn good(&self, origin: &Origin, now: Moment) -> Option<Known> {
+        let known = self.known.get(origin)?;
+        let good = known.is_good(&self.settings) && !known.expired(&self.settings, now);
+        good.then_some(known)
+    }
+
+    /// The triplet's records, under whatever the client is found, also where one was made under an earlier prefix;
+    /// that which lets in first is the first. There are several where the client's network was met on its own before
+    /// a domain was proved. Those that are over are removed.
+    fn find(
+        &mut self,
+        arrival: &Arrival<'_>,
+        sought: &Sought<'_>,
+        settings: &Settings,
+        now: Moment,
+    ) -> Vec<Place> {
+        let networks = self.prefixes.all(arrival.visit.client).map(Origin::Network);
+        let keys = networks
+            .map(|network| self.secret.key(&network, &sought.envelope))
+            .chain(self.keys(sought).skip(1));
+        let mut found: Vec<_> = keys.filter_map(|key| self.records.find(key)).collect();
+        found.sort_unstable();
+        found.dedup();
+        found.retain(|&place| {
+            let over = self.records.get(place).expired(now);
+            if over {
+                self.end(place);
+            }
+            !over
+        });
+        found.sort_by_key(|&place| {
+            let record = self.records.get(place);
+            let due = record.due.min(record.first_seen.after(settings.delay));
+            (record.passed.is_none(), due, self.records.id(place))
+        });
+        found
+    }
+
+    fn keys<'a>(&'a self, sought: &'a Sought<'_>) -> impl Iterator<Item = Key> + 'a {
+        let key = |origin| self.secret.key(origin, &sought.envelope);
+        sought.origins().map(key)
     }
 
     /// Records a first visit, if there is room for it. Says whether it did.
-    fn admit(&mut self, triplet: &Triplet<'_>, record: Record, now: Moment) -> bool {
-        let block = Block::of(triplet.network);
+    fn admit(
+        &mut self,
+        arrival: &Arrival<'_>,
+        sought: &Sought<'_>,
+        record: Record,
+        now: Moment,
+    ) -> bool {
+        let block = Block::holding(arrival.visit.client);
         let room = self.settings.max_pending_per_network;
         if let Some(oldest) = self.records.oldest_in(block)
             && self.records.pending_in(block) >= room
             && self.records.get(oldest).expired(now)
         {
             // The sweep hasn't come to it yet.
-            self.remove(oldest);
+            self.end(oldest);
         }
         if self.records.pending_in(block) >= room || self.settings.max_pending == 0 {
             return false;
         }
         let id = self.next_id;
         self.next_id += 1;
-        self.records.insert(triplet.key, id, block, record);
+        let key = self.secret.key(&sought.own, &sought.envelope);
+        let place = self.records.insert(key, id, block, record);
+        let mut pool = Vec::new();
+        for origin in sought.further {
+            let key = self.secret.key(origin, &sought.envelope);
+            // Not twice the same.
+            if self.records.find(key).is_none() {
+                self.records.add_key(place, key);
+                pool.push(origin.clone());
+            }
+        }
         self.changes.push(Change::Keep(Stored::Record {
             id,
-            network: triplet.network,
-            sender: triplet.envelope.sender.to_string(),
-            recipient: triplet.envelope.recipient.to_string(),
+            network: self.prefixes.own(arrival.visit.client),
+            pool,
+            sender: sought.envelope.sender.to_string(),
+            recipient: sought.envelope.recipient.to_string(),
             record,
         }));
         self.shed();
         true
     }
 
-    fn keep_record(&mut self, place: Place, record: Option<Record>) {
-        match record {
-            None => self.remove(place),
-            Some(record) if record != self.records.get(place) => {
-                self.records.set(place, record);
-                let id = self.records.id(place);
-                self.changes.push(Change::Move { id, record });
-                self.shed();
-            }
-            Some(_) => {}
+    /// The triplet's other records, all pending, tell what was told by this one: next time they may be all that is
+    /// found.
+    fn bring_forward(&mut self, others: &[Place], told: Record) {
+        for &place in others {
+            let record = self.records.get(place);
+            let due = record.due.min(told.due);
+            self.keep_record(place, Record { due, ..record });
         }
     }
 
-    fn keep_network(&mut self, network: IpNet, before: Option<Known>, after: Option<Known>) {
-        if let Some(known) = after
-            && after != before
-        {
-            self.networks
-                .set(network, known, &self.settings, &mut self.changes);
+    /// Lets the pending record be found under what the client proved this time, too.
+    fn join(&mut self, place: Place, sought: &Sought<'_>) {
+        for origin in sought.origins() {
+            let key = self.secret.key(origin, &sought.envelope);
+            let room = self.records.keys(place).count() < JOINED_MAX;
+            if room && self.records.find(key).is_none() {
+                self.records.add_key(place, key);
+                let id = self.records.id(place);
+                let origin = origin.clone();
+                self.changes.push(Change::Join { id, origin });
+            }
         }
+    }
+
+    /// One more pass of each origin.
+    fn count_pass(&mut self, sought: &Sought<'_>, now: Moment) {
+        for origin in sought.origins().filter(|origin| origin.can_be_known()) {
+            let known = Known::passed(self.known.get(origin), &self.settings, now);
+            self.keep_known(origin, known);
+        }
+    }
+
+    /// It is let in: all of the triplet's records have been claimed by that, and those that let in nobody who is not
+    /// let in without them may go.
+    fn settle(&mut self, found: &[Place], sought: &Sought<'_>, now: Moment) {
+        for &place in found {
+            let record = self.records.get(place);
+            if record.passed.is_none() {
+                self.keep_record(place, record.let_in(&self.settings, now));
+            }
+            let record = self.records.get(place);
+            let covered = |key| {
+                let mut origins = sought.origins();
+                origins.any(|origin| {
+                    self.secret.key(origin, &sought.envelope) == key
+                        && origin.can_be_known()
+                        && self
+                            .known
+                            .get(origin)
+                            .is_some_and(|known| known.covers(&self.settings, &record))
+                })
+            };
+            if self.records.keys(place).all(covered) {
+                self.remove(place);
+            }
+        }
+        self.shed();
+    }
+
+    fn keep_record(&mut self, place: Place, record: Record) {
+        if record != self.records.get(place) {
+            self.records.set(place, record);
+            let id = self.records.id(place);
+            self.changes.push(Change::Move { id, record });
+        }
+    }
+
+    fn keep_known(&mut self, origin: &Origin, known: Known) {
+        if self.known.get(origin) != Some(known) {
+            self.known
+                .set(origin.clone(), known, &self.settings, &mut self.changes);
+        }
+    }
+
+    /// Removes a record whose time is over.
+    fn end(&mut self, place: Place) {
+        self.unclaimed += u64::from(self.records.get(place).passed.is_none());
+        self.remove(place);
     }
 
     fn remove(&mut self, place: Place) {
@@ -271,15 +390,27 @@ impl Table {
             let Some(place) = self.records.ended(now) else {
                 break;
             };
-            self.remove(place);
+            self.end(place);
         }
         for _ in 0..SWEEP_MAX {
-            if !self
-                .networks
-                .sweep_one(&self.settings, now, &mut self.changes)
-            {
+            if !self.known.sweep_one(&self.settings, now, &mut self.changes) {
                 break;
             }
         }
+    }
+}
+
+/// What a visit was to its appointment, by what it was told, and by the record as it was before it (after it, where it
+/// is deferred).
+fn appointment(verdict: Verdict, record: Option<Record>, now: Moment) -> Appointment {
+    match (verdict, record) {
+        (_, None) => Appointment::None,
+        (Verdict::Defer { first: true, .. }, Some(_)) => Appointment::Made,
+        (Verdict::Defer { first: false, .. }, Some(record)) => {
+            Appointment::Early(record.due.since(now))
+        }
+        // It was kept before.
+        (_, Some(record)) if record.passed.is_some() => Appointment::None,
+        (_, Some(record)) => Appointment::Kept(now.since(record.due)),
     }
 }

@@ -4,16 +4,19 @@
 //! set delay=300                           # before the start
 //! 0      192.0.2.7 a@x b@y -> defer 300 first
 //! 1m+30  192.0.2.7 a@x b@y -> defer 210
+//! 2m     198.51.100.7+spf:x a@x b@y -> defer 180      # by another address, with what it proved
+//! 2m     203.0.113.7~900 a@x b@y -> defer 900 first   # with a delay of its own
 //! 5m     192.0.2.7 a@x b@y -> waited 300
 //! 1d     192.0.2.9 c@x b@y -> known
 //! 1d     reload delay=60
 //! 1d     restart
-//! 1d     count pending=0 known=1
+//! 1d     count pending=0 known=1 unclaimed=0          # `unclaimed` may be left out
+//! 1d     forget 192.0.2.7                             # all rows that name this
 //! ```
 
 use crate::rows::Rows;
 use crate::{start, table};
-use policy::greylist::{Settings, Table, Verdict, Visit};
+use policy::greylist::{Arrival, Origin, Settings, Table, Verdict, Visit};
 use std::time::{Duration, SystemTime};
 
 /// Runs the dialogue; panics at the first line that goes otherwise.
@@ -63,10 +66,17 @@ impl Server {
             nothing
         } else if let Some(counts) = rest.strip_prefix("count ") {
             let (pending, known) = (self.table.pending(), self.table.known());
-            (
-                format!("pending={pending} known={known}"),
-                counts.to_owned(),
-            )
+            let mut told = format!("pending={pending} known={known}");
+            if counts.contains("unclaimed") {
+                told += &format!(" unclaimed={}", self.table.unclaimed());
+            }
+            (told, counts.to_owned())
+        } else if let Some(name) = rest.strip_prefix("forget ") {
+            for row in self.rows.naming(name) {
+                assert!(self.table.forget(&row), "{row:?}");
+                assert!(!self.table.forget(&row), "twice: {row:?}");
+            }
+            nothing
         } else {
             let (visit, expected) = rest.split_once(" -> ").expect("a verdict");
             (self.visit(visit, now), expected.trim().to_owned())
@@ -80,12 +90,25 @@ impl Server {
         let [client, sender, recipient] = words[..] else {
             panic!("not a visit: {visit}");
         };
+        let (client, delay) = match client.split_once('~') {
+            Some((client, delay)) => (client, Some(span(delay))),
+            None => (client, None),
+        };
+        let mut proved = client.split('+');
         let visit = Visit {
-            client: client.parse().expect("an address"),
+            client: proved.next().unwrap_or("").parse().expect("an address"),
             sender: sender.trim_matches(['<', '>']),
             recipient,
         };
-        match self.table.judge(visit, now) {
+        let origins: Vec<Origin> = proved
+            .map(|origin| origin.parse().expect("an origin"))
+            .collect();
+        let arrival = Arrival {
+            visit,
+            origins: &origins,
+            delay,
+        };
+        match self.table.judge(arrival, now).verdict {
             Verdict::Known => "known".to_owned(),
             Verdict::Waited(span) => format!("waited {}", span.as_secs_f64()),
             Verdict::Defer { wait_secs, first } => {

@@ -54,6 +54,7 @@ fn each_part_of_the_triplet_counts() {
         1   ::ffff:192.0.2.8 a@x b@y -> defer 299    # IPv4, written otherwise
         1   192.0.2.7 A@X.EXAMPLE b@y -> defer 300 first
         2   192.0.2.7 a@x.Example B@Y -> defer 299   # case is ignored
+        2   192.0.2.7 \"a\"@x.example \"\\b\"@y -> defer 299   # needless quotes too
         2   192.0.2.7 ä@bücher.example b@y -> defer 300 first
         3   192.0.2.7 Ä@BÜCHER.example b@y -> defer 299
         3   192.0.2.7 a@xb @y -> defer 300 first     # nothing runs together

@@ -47,6 +47,10 @@ fn by_default_those_who_cannot_or_need_not_come_back() {
         192.0.2.7 <>          b@y.example          -> null sender
         192.0.2.7 a@x.example postmaster           -> postmaster
         192.0.2.7 a@x.example PostMaster@y.example -> postmaster
+        192.0.2.7 a@x.example \"PostMaster\"@y.example -> postmaster
+        192.0.2.7 a@x.example \"post\\master\"@y.example -> postmaster
+        192.0.2.7 a@x.example \"post.master\"@y.example -> judged
+        192.0.2.7 a@x.example \"postmaster@y\"@z.example -> judged
         192.0.2.7 a@x.example postmaster2@y        -> judged
         192.0.2.7 postmaster@x.example b@y.example -> judged
         192.0.2.7 a@x.example b@y.example auth     -> authenticated
@@ -73,6 +77,7 @@ fn by_configuration_networks_domains_and_recipients() {
         192.0.2.7         a@verybig.example   b@y.example        -> judged
         192.0.2.7         a@BÜCHER.example    b@y.example        -> sender domain bücher.example
         192.0.2.7         a@x.example         aBuse@Y.example    -> recipient abuse@y.example
+        192.0.2.7         a@x.example         \"abuse\"@y.example  -> recipient abuse@y.example
         192.0.2.7         a@x.example         abuse@z.example    -> judged
         192.0.2.7         a@x.example         any@spamtrap.example -> recipient spamtrap.example
         192.0.2.7         a@partner.example@x.example b@y.example -> judged

@@ -27,7 +27,7 @@ fn flood(table: &mut Table, client: IpAddr, visits: usize, at: u64) -> usize {
             sender: &sender,
             recipient: "b@y.example",
         };
-        deferred(table.judge(visit, start() + secs(at)))
+        deferred(table.judge(visit, start() + secs(at)).verdict)
     };
     (0..visits).filter_map(visit).count()
 }
@@ -45,7 +45,7 @@ fn one_network_is_held_to_its_share() {
     );
     assert_eq!(flood(&mut table, flooder(200), 1_001, 2), 1_000);
     assert_eq!(table.pending(), 1_001);
-    let told = table.judge(LEGITIMATE, start() + secs(300));
+    let told = table.judge(LEGITIMATE, start() + secs(300)).verdict;
     assert_eq!(told, Verdict::Waited(secs(300)));
 }
 
@@ -70,7 +70,7 @@ fn a_full_network_has_room_again_when_records_end() {
         client,
         ..LEGITIMATE
     };
-    assert_eq!(deferred(table.judge(visit, later)), Some(300));
+    assert_eq!(deferred(table.judge(visit, later).verdict), Some(300));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_thousand_networks_push_each_other_out_and_not_the_small_one() {
         assert!(table.pending() <= 10_000);
     }
     assert_eq!(table.pending(), 10_000);
-    let told = table.judge(LEGITIMATE, start() + secs(300));
+    let told = table.judge(LEGITIMATE, start() + secs(300)).verdict;
     assert_eq!(told, Verdict::Waited(secs(300)));
 }
 

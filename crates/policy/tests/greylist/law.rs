@@ -6,7 +6,7 @@
 use crate::rows::Rows;
 use crate::{secs, start, table};
 use policy::greylist::rule::{OPEN_AT_LEAST, Outcome, step};
-use policy::greylist::{Known, Moment, Record, Settings, Table, Verdict, Visit};
+use policy::greylist::{Arrival, Known, Moment, Record, Settings, Table, Verdict, Visit};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -38,7 +38,7 @@ impl Real {
 
 impl Judge for Real {
     fn judge(&mut self, visit: Visit<'_>, now: SystemTime) -> Verdict {
-        let verdict = self.table.judge(visit, now);
+        let verdict = self.table.judge(visit, now).verdict;
         self.rows.write(self.table.take_changes());
         verdict
     }
@@ -53,6 +53,56 @@ impl Judge for Real {
         self.table = table(self.settings.clone());
         self.rows.read(&mut self.table, now);
         self.rows.write(self.table.take_changes());
+    }
+}
+
+/// The real table, asked about clients that prove now this and now that.
+pub(crate) struct Pooled {
+    real: Real,
+    proofs: std::iter::Cycle<std::vec::IntoIter<usize>>,
+}
+
+impl Pooled {
+    /// Draws what is proved at each visit from `proofs`, in turns.
+    pub(crate) fn new(settings: &Settings, proofs: Vec<usize>) -> Self {
+        Self {
+            real: Real::new(settings),
+            proofs: proofs.into_iter().cycle(),
+        }
+    }
+}
+
+impl Judge for Pooled {
+    fn judge(&mut self, visit: Visit<'_>, now: SystemTime) -> Verdict {
+        let proved: &[&str] = [
+            &[][..],
+            &["spf:x"],
+            &["spf:z"],
+            &["name:x"],
+            &["spf:x", "name:x"],
+            &["name:x", "spf:z"],
+            &["spf:x", "spf:z"],
+        ][self.proofs.next().unwrap_or(0)];
+        let origins: Vec<_> = proved
+            .iter()
+            .map(|text| text.parse().expect("an origin"))
+            .collect();
+        let arrival = Arrival {
+            visit,
+            origins: &origins,
+            delay: None,
+        };
+        let verdict = self.real.table.judge(arrival, now).verdict;
+        self.real.rows.write(self.real.table.take_changes());
+        verdict
+    }
+
+    fn configure(&mut self, settings: &Settings) {
+        self.real.configure(settings);
+    }
+
+    fn restart(&mut self, now: SystemTime) {
+        self.real.restart(now);
     }
 }
 

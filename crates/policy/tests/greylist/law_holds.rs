@@ -1,6 +1,8 @@
 //! The table keeps the law; rules that don't are caught.
 
-use crate::law::{Event, Judge, Plain, Real, Step, check, events, settings, true_step, visit};
+use crate::law::{
+    Event, Judge, Plain, Pooled, Real, Step, check, events, settings, true_step, visit,
+};
 use crate::{DAY, secs, start};
 use policy::greylist::rule::Outcome;
 use policy::greylist::{Known, Moment, Record, Settings, Verdict};
@@ -14,6 +16,17 @@ proptest! {
     #[test]
     fn the_table_keeps_the_law(settings in settings(), events in events()) {
         let told = check(&mut Real::new(&settings), &settings, &events);
+        prop_assert!(told.is_ok(), "{}", told.unwrap_err());
+    }
+
+    /// Whatever is proved at each visit, or not: each client is let in at the time it was told.
+    #[test]
+    fn the_table_keeps_the_law_for_pools(
+        settings in settings(),
+        events in events(),
+        proofs in prop::collection::vec(0usize..7, 1..40),
+    ) {
+        let told = check(&mut Pooled::new(&settings, proofs), &settings, &events);
         prop_assert!(told.is_ok(), "{}", told.unwrap_err());
     }
 

@@ -1,12 +1,16 @@
 //! Greylisting over virtual time.
 
+mod appointments;
 mod dialogue;
 mod dialogues;
 mod exempt;
 mod flood;
 mod law;
 mod law_holds;
+mod names;
+mod pools;
 mod rows;
+mod suspicion;
 
 use policy::greylist::{Secret, Settings, Table};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -15,7 +15,8 @@ pub(super) struct Args {
     /// The reply, with its code; \r\n written out separates its lines. "-" reads one reply a line from standard input.
     #[arg(value_name = "REPLY", allow_hyphen_values = true)]
     reply: String,
-    /// One JSON object a reply: wait_secs (null: no hint), tongue, holds.
+    /// One JSON object a reply: wait_secs (null: no hint), tongue, holds. wait_secs is what the reply says, up to
+    /// 18446744073709551615 (what is more is that): a reader that keeps numbers as doubles rounds what is above 2^53.
     #[arg(long)]
     json: bool,
     /// Which command the reply answers.

@@ -2,7 +2,9 @@
 
 mod config;
 mod hint;
+mod policy;
 mod queue;
+mod running;
 mod sendmail;
 mod serve;
 
@@ -21,6 +23,8 @@ pub(crate) mod exit {
     pub(crate) const EX_USAGE: u8 = 64;
     /// `EX_DATAERR`: the mail itself is wrong.
     pub(crate) const EX_DATAERR: u8 = 65;
+    /// `EX_NOUSER`: a recipient is not accepted.
+    pub(crate) const EX_NOUSER: u8 = 67;
     /// `EX_TEMPFAIL`: try again later.
     pub(crate) const EX_TEMPFAIL: u8 = 75;
     /// `EX_CONFIG`: the configuration is wrong.
@@ -59,13 +63,16 @@ enum Command {
     /// Look at the mail that waits, and act on it. Works with the server running and without it.
     #[command(subcommand)]
     Queue(queue::Command),
+    /// Answer other mail servers (Postfix, Exim, Sendmail, OpenSMTPD), and ask what the rules see.
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Print a sample configuration, or check one.
     #[command(subcommand)]
     Config(config::Command),
     /// Take a mail from standard input, as sendmail does: for programs on this machine.
     ///
-    /// Understands -t, -f ADDRESS, -F NAME, -i, -bs, -bp, -bm, -N, -R, -V and -C FILE; other -o, -O and -q options are
-    /// accepted and ignored.
+    /// All recipients get the mail, or none does: exit code 67 when one is refused. Understands -t, -f ADDRESS, -F NAME,
+    /// -i, -bs, -bp, -bm, -bi, -N, -R, -V and -C FILE; other -o, -O and -q options are accepted and ignored.
     #[command(disable_help_flag = true)]
     Sendmail {
         /// Options as of sendmail, and recipients.
@@ -90,7 +97,8 @@ pub(crate) fn run() -> ExitCode {
     let mut args = std::env::args_os();
     let called = args.next().map(PathBuf::from).unwrap_or_default();
     match called.file_name().and_then(|name| name.to_str()) {
-        Some("sendmail" | "newaliases") => return sendmail::run(None, args.collect()),
+        Some("sendmail") => return sendmail::run(None, args.collect()),
+        Some("newaliases") => return sendmail::run(None, vec!["-bi".into()]),
         Some("mailq") => return sendmail::run(None, vec!["-bp".into()]),
         _ => {}
     }
@@ -101,7 +109,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo => crate::demo::run(),
         Command::Hint(args) => hint::run(&args),
         Command::Queue(command) => queue::run(file, &command),
-        Command::Config(command) => config::run(&command),
+        Command::Policy(command) => policy::run(file, &command),
+        Command::Config(command) => config::run(file, &command),
         Command::Sendmail { args } => sendmail::run(file, args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

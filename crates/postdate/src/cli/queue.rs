@@ -1,21 +1,21 @@
 //! `postdate queue`.
 
-use std::io::{self, BufRead as _, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
-use queue::MessageId;
 use queue::spool::{Entry, Spool};
+use queue::{HoldKey, MessageId, Progress};
 use serde::Serialize;
 use store::sqlite::SqliteSpool;
 
 use super::{configuration, exit, fail};
 use crate::clock;
-use crate::control::{Request, Response};
-use crate::node::CONTROL_SOCKET;
+use crate::control::{self, Request, Response, not_permitted};
 use crate::operate::{self, Operation};
 use crate::runner::when;
 use crate::words;
@@ -96,15 +96,38 @@ struct Row<'a> {
     /// The appointment that is kept: seconds as the receiver said, and how it said so.
     hint: Option<u64>,
     tongue: Option<&'static str>,
+    /// When the next attempt is; for what is parked, when its hold ends, if that is later.
     due: String,
     expires: String,
     /// The hold it is parked under.
     parked: Option<String>,
+    /// When that hold ends; then one mail probes, and the others follow.
+    parked_until: Option<String>,
     received: String,
     size: u64,
 }
 
-fn rows(entry: &Entry) -> impl Iterator<Item = Row<'_>> {
+/// When each hold ends.
+type Ends = HashMap<HoldKey, SystemTime>;
+
+fn ends(spool: &SqliteSpool) -> Result<Ends, String> {
+    let holds = spool.holds().map_err(|err| err.to_string())?;
+    Ok(holds
+        .into_iter()
+        .map(|hold| (hold.key, hold.until))
+        .collect())
+}
+
+fn parked_until(row: &Progress, ends: &Ends) -> Option<SystemTime> {
+    row.parked.as_ref().and_then(|key| ends.get(key)).copied()
+}
+
+/// When the next attempt is, as far as can be known.
+fn due(row: &Progress, ends: &Ends) -> SystemTime {
+    parked_until(row, ends).map_or(row.due, |until| until.max(row.due))
+}
+
+fn rows<'a>(entry: &'a Entry, ends: &'a Ends) -> impl Iterator<Item = Row<'a>> {
     entry.rows.iter().map(|(index, row)| Row {
         id: entry.message.id.to_string(),
         from: &entry.message.sender.address,
@@ -128,9 +151,10 @@ fn rows(entry: &Entry) -> impl Iterator<Item = Row<'_>> {
             .appointment
             .as_ref()
             .map(|appointment| words::tongue(appointment.tongue)),
-        due: when(row.due),
+        due: when(due(row, ends)),
         expires: when(row.expires),
         parked: row.parked.as_ref().map(ToString::to_string),
+        parked_until: parked_until(row, ends).map(when),
         received: when(entry.message.received),
         size: entry.message.content.size,
     })
@@ -144,6 +168,7 @@ fn list(dir: &Path, json: bool) -> Result<ExitCode, String> {
         return Ok(ExitCode::SUCCESS);
     };
     let now = clock::now();
+    let ends = ends(&spool)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut after = None;
     let mut count = 0;
@@ -160,11 +185,11 @@ fn list(dir: &Path, json: bool) -> Result<ExitCode, String> {
                 ))?;
             }
             count += 1;
-            for (row, (_, progress)) in rows(entry).zip(&entry.rows) {
+            for (row, (_, progress)) in rows(entry, &ends).zip(&entry.rows) {
                 let written = if json {
                     json_line(&mut out, &row)
                 } else {
-                    table_line(&mut out, &row, progress.due, now)
+                    table_line(&mut out, &row, due(progress, &ends), now)
                 };
                 quiet(written)?;
             }
@@ -186,7 +211,7 @@ fn list(dir: &Path, json: bool) -> Result<ExitCode, String> {
 }
 
 /// A reader that went away (`| head`) is no error.
-fn quiet(result: io::Result<()>) -> Result<(), String> {
+pub(super) fn quiet(result: io::Result<()>) -> Result<(), String> {
     match result {
         Err(err) if err.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         other => other.map_err(|err| err.to_string()),
@@ -207,6 +232,7 @@ fn table_line(
     let wait = due.duration_since(now).unwrap_or_default().as_secs();
     let due = match row.state {
         "waiting" => short(wait),
+        "parked" if row.parked_until.is_some() => short(wait),
         _ => "-".to_owned(),
     };
     let hint = row
@@ -226,9 +252,16 @@ fn table_line(
         )?;
     }
     if let Some(parked) = &row.parked {
-        writeln!(out, "{:15}waits for {parked}", "")?;
+        writeln!(out, "{:15}{}", "", waits_for(parked, row))?;
     }
     Ok(())
+}
+
+fn waits_for(parked: &str, row: &Row<'_>) -> String {
+    match &row.parked_until {
+        Some(until) => format!("waits for {parked} until {until}"),
+        None => format!("waits for {parked}"),
+    }
 }
 
 fn short(secs: u64) -> String {
@@ -258,11 +291,12 @@ fn show(dir: &Path, ids: &[String], json: bool) -> Result<ExitCode, String> {
             continue;
         };
         if json {
-            for row in rows(&entry) {
+            for row in rows(&entry, &ends(spool)?) {
                 quiet(json_line(&mut out, &row))?;
             }
         } else {
-            quiet(show_one(&mut out, spool, &entry))?;
+            let ends = ends(spool)?;
+            quiet(show_one(&mut out, spool, &entry, &ends))?;
         }
     }
     Ok(code)
@@ -271,7 +305,12 @@ fn show(dir: &Path, ids: &[String], json: bool) -> Result<ExitCode, String> {
 /// How much of the content is shown.
 const SHOWN: usize = 4096;
 
-fn show_one(out: &mut impl Write, spool: &SqliteSpool, entry: &Entry) -> io::Result<()> {
+fn show_one(
+    out: &mut impl Write,
+    spool: &SqliteSpool,
+    entry: &Entry,
+    ends: &Ends,
+) -> io::Result<()> {
     let message = &entry.message;
     writeln!(out, "id        {}", message.id)?;
     writeln!(
@@ -289,18 +328,22 @@ fn show_one(out: &mut impl Write, spool: &SqliteSpool, entry: &Entry) -> io::Res
     }
     writeln!(out, "size      {} octets", message.content.size)?;
     writeln!(out, "from      <{}>", message.sender.address)?;
-    for row in rows(entry) {
+    for row in rows(entry, ends) {
         writeln!(out, "to        <{}>", row.to)?;
         writeln!(
             out,
-            "          {}, {} attempts, due {}, expires {}",
-            row.state, row.attempts, row.due, row.expires
+            "          {}, {} attempt{}, due {}, expires {}",
+            row.state,
+            row.attempts,
+            if row.attempts == 1 { "" } else { "s" },
+            row.due,
+            row.expires
         )?;
         if let (Some(hint), Some(tongue)) = (row.hint, row.tongue) {
             writeln!(out, "          hint {hint} s ({tongue})")?;
         }
-        if let Some(parked) = row.parked {
-            writeln!(out, "          waits for {parked}")?;
+        if let Some(parked) = &row.parked {
+            writeln!(out, "          {}", waits_for(parked, &row))?;
         }
         for line in row.last_reply.unwrap_or("").lines() {
             writeln!(out, "          {}", smtp::reply::echo(line, 1000))?;
@@ -331,8 +374,13 @@ fn show_one(out: &mut impl Write, spool: &SqliteSpool, entry: &Entry) -> io::Res
 
 /// `None`: there is no queue yet.
 fn open_to_read(dir: &Path) -> Result<Option<SqliteSpool>, String> {
-    if !dir.join("spool.db").exists() {
-        return Ok(None);
+    let path = dir.join("spool.db");
+    match File::open(&path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(not_permitted(&path));
+        }
+        _ => {}
     }
     SqliteSpool::open_read_only(dir)
         .map(Some)
@@ -341,15 +389,14 @@ fn open_to_read(dir: &Path) -> Result<Option<SqliteSpool>, String> {
 
 fn act(dir: &Path, operation: Operation, which: &Which) -> Result<ExitCode, String> {
     let ids = (!which.all).then(|| which.ids.clone());
-    let done = match UnixStream::connect(dir.join(CONTROL_SOCKET)) {
-        Ok(stream) => ask(stream, &Request { operation, ids })?,
-        Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
-            return Err(format!(
-                "{}: {err}: run this as the server's user",
-                dir.display()
-            ));
-        }
-        Err(_) => without_server(dir, operation, ids)?,
+    let request = Request::Queue {
+        operation,
+        ids: ids.clone(),
+    };
+    let done = match control::ask(dir, &request)? {
+        Some(Response::Queue(done)) => done,
+        Some(_) => return Err("control socket: the server answers something else".to_owned()),
+        None => without_server(dir, operation, ids)?,
     };
     let missing: Vec<&String> = which
         .ids
@@ -382,30 +429,12 @@ fn act(dir: &Path, operation: Operation, which: &Which) -> Result<ExitCode, Stri
     })
 }
 
-fn ask(mut stream: UnixStream, request: &Request) -> Result<Vec<String>, String> {
-    let mut text = serde_json::to_string(request).map_err(|err| err.to_string())?;
-    text.push('\n');
-    stream
-        .write_all(text.as_bytes())
-        .map_err(|err| format!("control socket: {err}"))?;
-    let mut line = String::new();
-    BufReader::new(stream)
-        .read_line(&mut line)
-        .map_err(|err| format!("control socket: {err}"))?;
-    let response: Response =
-        serde_json::from_str(&line).map_err(|err| format!("control socket: {err}"))?;
-    match response.error {
-        Some(error) => Err(error),
-        None => Ok(response.done),
-    }
-}
-
 fn without_server(
     dir: &Path,
     operation: Operation,
     ids: Option<Vec<String>>,
 ) -> Result<Vec<String>, String> {
-    if !dir.join("spool.db").exists() {
+    if open_to_read(dir)?.is_none() {
         return Ok(Vec::new());
     }
     let ids = ids

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,10 +13,8 @@ use smtp::{BodyKind, Notify, Recipient, Ret, Sender};
 use super::{configuration, exit, fail, queue};
 use crate::clock;
 use crate::config::Config;
+use crate::site::LOCAL_RECIPIENTS;
 use crate::submit::{self, SubmitError};
-
-/// The largest mail that is read from standard input.
-const MAX_INPUT: u64 = 1 << 30;
 
 /// What the options ask for.
 #[derive(Debug, Default, PartialEq)]
@@ -40,6 +39,8 @@ enum Mode {
     Session,
     /// `-bp`
     List,
+    /// `-bi`
+    Aliases,
 }
 
 pub(super) fn run(file: Option<&Path>, args: Vec<OsString>) -> ExitCode {
@@ -55,29 +56,62 @@ pub(super) fn run(file: Option<&Path>, args: Vec<OsString>) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    if options.mode == Mode::Session {
-        return session(&config);
+    match options.mode {
+        Mode::Session => return session(&config),
+        // They are in the configuration: there is nothing to build, and package scripts ask for it.
+        Mode::Aliases => return ExitCode::SUCCESS,
+        Mode::Submit | Mode::List => {}
     }
+    if options.recipients.is_empty() && !options.recipients_from_header {
+        return fail(
+            exit::EX_USAGE,
+            "sendmail: no recipients: name them, or use -t with a To: field",
+        );
+    }
+    let limit = config.limits.message_size;
     let mut input = Vec::new();
-    if let Err(err) = io::stdin().lock().take(MAX_INPUT).read_to_end(&mut input) {
+    let read = io::stdin()
+        .lock()
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut input);
+    if let Err(err) = read {
         return fail(
             exit::EX_TEMPFAIL,
             format_args!("sendmail: standard input: {err}"),
         );
     }
-    match compose(&config, options, &input) {
-        Ok((sender, recipients, content)) => {
-            match submit::submit(config, sender, recipients, &content) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(err @ SubmitError::Refused(_)) => {
-                    fail(exit::EX_DATAERR, format_args!("sendmail: {err}"))
-                }
-                Err(err @ SubmitError::Later(_)) => {
-                    fail(exit::EX_TEMPFAIL, format_args!("sendmail: {err}"))
-                }
-            }
-        }
-        Err(what) => fail(exit::EX_DATAERR, format_args!("sendmail: {what}")),
+    if input.len() as u64 > limit {
+        return fail(
+            exit::EX_DATAERR,
+            format_args!(
+                "sendmail: nothing was sent: the mail is larger than limits.message_size, {limit} octets"
+            ),
+        );
+    }
+    let (sender, recipients, content) = match compose(&config, options, &input) {
+        Ok(composed) => composed,
+        Err(what) => return fail(exit::EX_USAGE, format_args!("sendmail: {what}")),
+    };
+    if recipients.len() > LOCAL_RECIPIENTS {
+        return fail(
+            exit::EX_DATAERR,
+            format_args!(
+                "sendmail: nothing was sent: {} recipients, and a mail may have {LOCAL_RECIPIENTS}",
+                recipients.len()
+            ),
+        );
+    }
+    match submit::submit(&config, &sender, &recipients, &content) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => fail(code(&err), format_args!("sendmail: {err}")),
+    }
+}
+
+fn code(err: &SubmitError) -> u8 {
+    match err {
+        SubmitError::Recipients(_) => exit::EX_NOUSER,
+        SubmitError::Refused(_) => exit::EX_DATAERR,
+        SubmitError::Later(_) => exit::EX_TEMPFAIL,
     }
 }
 
@@ -116,8 +150,11 @@ fn parse(args: Vec<OsString>) -> Result<Options, String> {
                     "m" => Mode::Submit,
                     "s" => Mode::Session,
                     "p" => Mode::List,
+                    "i" => Mode::Aliases,
                     other => {
-                        return Err(format!("-b{other} is not supported: -bm, -bs and -bp are"));
+                        return Err(format!(
+                            "-b{other} is not supported: -bm, -bs, -bp and -bi are"
+                        ));
                     }
                 }
             }
@@ -196,7 +233,7 @@ fn compose(
         }
     }
     if addresses.is_empty() {
-        return Err("no recipients: name them, or use -t with a To: field".to_owned());
+        return Err("no recipients: the header has no To:, Cc: or Bcc: with an address".to_owned());
     }
     let here = |address: String| {
         if address.contains('@') {
@@ -321,20 +358,22 @@ fn lines(input: &[u8], dot_is_content: bool) -> Vec<u8> {
     out
 }
 
-/// `-bs`: SMTP on standard input and output.
+/// `-bs`: SMTP on standard input and output, with the server or whoever stands in for it.
 fn session(config: &Config) -> ExitCode {
-    let stream = match submit::connect(&config.data_dir) {
-        Ok(stream) => stream,
-        Err(err) => {
-            return fail(
-                exit::EX_TEMPFAIL,
-                format_args!("sendmail: the server is not running: {err}"),
-            );
-        }
+    let connection = match submit::connect(config) {
+        Ok(connection) => connection,
+        Err(err) => return fail(code(&err), format_args!("sendmail: {err}")),
     };
-    let (Ok(mut to), Ok(mut from)) = (stream.try_clone(), stream.try_clone()) else {
-        return fail(exit::EX_TEMPFAIL, "sendmail: no more file descriptors");
-    };
+    let ended = relay(&connection.stream);
+    connection.close();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => fail(exit::EX_TEMPFAIL, format_args!("sendmail: {err}")),
+    }
+}
+
+fn relay(stream: &UnixStream) -> io::Result<()> {
+    let (mut to, mut from) = (stream.try_clone()?, stream);
     std::thread::spawn(move || {
         let _ = io::copy(&mut io::stdin().lock(), &mut to);
         let _ = to.shutdown(Shutdown::Write);
@@ -342,18 +381,15 @@ fn session(config: &Config) -> ExitCode {
     let mut out = io::stdout().lock();
     let mut buffer = [0; 4096];
     loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return ExitCode::SUCCESS,
-            Ok(filled) => {
-                if out
-                    .write_all(&buffer[..filled])
-                    .and_then(|()| out.flush())
-                    .is_err()
-                {
-                    return ExitCode::SUCCESS;
-                }
-            }
-            Err(err) => return fail(exit::EX_TEMPFAIL, format_args!("sendmail: {err}")),
+        let filled = from.read(&mut buffer)?;
+        if filled == 0 {
+            // The other thread may still wait for standard input, and holds the stream.
+            return stream.shutdown(Shutdown::Both).or(Ok(()));
+        }
+        let told = out.write_all(&buffer[..filled]).and_then(|()| out.flush());
+        if told.is_err() {
+            // Nobody reads our answers any more.
+            return stream.shutdown(Shutdown::Both).or(Ok(()));
         }
     }
 }

@@ -3,20 +3,19 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
-
-use super::{configuration, exit, fail};
+use super::running::{Asked, Signals, notify_systemd, raise_open_files};
+use super::{exit, fail};
 use crate::config::{self, Config};
-use crate::log;
+use crate::log::{self, Log};
 use crate::node::Node;
 
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
-    let config = match configuration(file) {
-        Ok(config) => config,
-        Err(code) => return code,
+    let (config, found) = match config::load_or_default(file) {
+        Ok(loaded) => loaded,
+        Err(err) => return fail(exit::EX_CONFIG, err),
     };
-    log::start(config.log.format, &config.log.level);
-    raise_open_files();
+    let log = log::start(config.log);
+    raise_limits(&config);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("postdate")
@@ -25,44 +24,37 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
         Ok(runtime) => runtime,
         Err(err) => return fail(exit::FAILURE, format_args!("can't start: {err}")),
     };
-    runtime.block_on(serve(file, config))
+    runtime.block_on(serve(found.as_deref(), config, &log))
 }
 
-/// A connection, a session to another host and a large mail each take a file descriptor: the usual soft limit of 1,024 is
-/// less than the connections that are allowed.
-fn raise_open_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    if let Err(err) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(target: "server", "the limit of open files could not be raised: {err}");
-    }
-}
-
-async fn serve(file: Option<&Path>, config: Config) -> ExitCode {
-    let signals = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::hangup()),
+/// A connection, a session to another host and a large mail each take a file descriptor.
+fn raise_limits(config: &Config) {
+    /// The databases, the sockets, mail on its way into mailboxes.
+    const REST: usize = 200;
+    let doors = config.policy.listen.len() + config.policy.milter.len();
+    let wanted = (config.limits.connections)
+        .saturating_add(config.delivery.max_sessions)
+        .saturating_add(config.policy.connections.saturating_mul(doors))
+        .saturating_add(REST);
+    raise_open_files(
+        wanted,
+        "limits.connections, delivery.max_sessions and policy.connections",
     );
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
+}
+
+async fn serve(file: Option<&Path>, config: Config, log: &Log) -> ExitCode {
+    let Ok(mut signals) = Signals::listen() else {
         return fail(exit::FAILURE, "can't listen for signals");
     };
-    let node = match Node::start(config).await {
+    let mut node = match Node::start(config).await {
         Ok(node) => node,
+        Err(err) if err.is_configuration() => return fail(exit::EX_CONFIG, err),
         Err(err) => return fail(exit::FAILURE, err),
     };
     announce(&node);
     notify_systemd("READY=1");
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => reload(file, &node),
-        }
+    while signals.next().await == Asked::Reload {
+        reload(file, &mut node, log).await;
     }
     tracing::info!(target: "server", "stopping: what is under way is finished");
     notify_systemd("STOPPING=1");
@@ -71,14 +63,25 @@ async fn serve(file: Option<&Path>, config: Config) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn reload(file: Option<&Path>, node: &Node) {
-    let reloaded = config::load_or_default(file)
-        .map_err(|err| err.to_string())
-        .and_then(|(config, _)| node.reload(config).map_err(|err| err.to_string()));
+/// From the file that the server was started with: what is gone is not replaced by defaults.
+async fn reload(file: Option<&Path>, node: &mut Node, log: &Log) {
+    let reloaded = match config::load_or_default(file) {
+        Ok((config, _)) => {
+            let settings = config.log;
+            node.reload(config)
+                .await
+                .map(|()| settings)
+                .map_err(|err| err.to_string())
+        }
+        Err(err) => Err(err.to_string()),
+    };
     match reloaded {
-        Ok(()) => tracing::info!(target: "server", "configuration reloaded"),
+        Ok(settings) => {
+            log.change(settings);
+            tracing::info!(target: "server", "configuration reloaded");
+        }
         Err(err) => {
-            tracing::error!(target: "server", "configuration not reloaded, the old one stays in force: {err}")
+            tracing::error!(target: "server", "configuration not reloaded, the old one stays in force: {err}");
         }
     }
 }
@@ -87,8 +90,11 @@ fn announce(node: &Node) {
     let site = node.site.get();
     let dir = &site.config.data_dir;
     let dir = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.clone());
-    for address in &node.addresses {
+    for address in node.addresses() {
         println!("listening on {address}");
+    }
+    for (place, _) in node.doors.lines() {
+        println!("answering mail servers on {place}");
     }
     println!("data in {}", dir.display());
     if let Some(path) = &node.self_signed {
@@ -97,7 +103,7 @@ fn announce(node: &Node) {
             path.display()
         );
     }
-    if let Some(address) = node.addresses.first() {
+    if let Some(address) = node.addresses().first() {
         let domain = site
             .config
             .local
@@ -115,29 +121,7 @@ fn announce(node: &Node) {
             address.port(),
         );
     }
-    for address in &node.addresses {
+    for address in node.addresses() {
         tracing::info!(target: "server", %address, data = %dir.display(), version = env!("CARGO_PKG_VERSION"), "started");
-    }
-}
-
-/// Tells systemd (`Type=notify`) how far we are. Without systemd there is nobody to tell.
-fn notify_systemd(state: &str) {
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
-        return;
-    };
-    let sent = std::os::unix::net::UnixDatagram::unbound().and_then(|socket| {
-        match path.to_str().and_then(|path| path.strip_prefix('@')) {
-            Some(name) => {
-                use std::os::linux::net::SocketAddrExt as _;
-                socket.send_to_addr(
-                    state.as_bytes(),
-                    &std::os::unix::net::SocketAddr::from_abstract_name(name)?,
-                )
-            }
-            None => socket.send_to(state.as_bytes(), &path),
-        }
-    });
-    if let Err(err) = sent {
-        tracing::warn!(target: "server", "systemd could not be told {state}: {err}");
     }
 }

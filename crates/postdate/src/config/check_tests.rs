@@ -20,19 +20,19 @@ fn errors_name_file_line_key_and_the_nearest_name() {
         ),
         (
             "[greylist]\ndelay = \"5x\"\n",
-            "p.toml:2: \"5x\" is no time: write 30s, 5m, 4h or 5d",
+            "p.toml:2: greylist.delay: \"5x\" is no time: write 30s, 5m, 4h or 5d",
         ),
         (
             "[greylist]\nmode = \"watch\"\n",
-            "p.toml:2: \"watch\" is not known here: write enforce or observe or off",
+            "p.toml:2: greylist.mode: \"watch\" is not known here: write enforce or observe or off",
         ),
         (
             "[relay]\nnetworks = [\"10.0.0.0/99\"]\n",
-            "p.toml:2: \"10.0.0.0/99\" is no network: write 192.0.2.0/24 or 2001:db8::/32",
+            "p.toml:2: relay.networks: \"10.0.0.0/99\" is no network: write 192.0.2.0/24 or 2001:db8::/32",
         ),
         (
             "[limits]\nmessage_size = \"5 ZB\"\n",
-            "p.toml:2: \"5 ZB\" is no size: write 64KiB, 25MiB or 1GiB",
+            "p.toml:2: limits.message_size: \"5 ZB\" is no size: write 64KiB, 25MiB or 1GiB",
         ),
         (
             "[greylist]\ndelay = \"1h\"\nwindow = \"5m\"\n",
@@ -53,6 +53,174 @@ fn errors_name_file_line_key_and_the_nearest_name() {
     ] {
         assert_eq!(error(text), expected, "for {text:?}");
     }
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_key_and_what_was_expected() {
+    for (text, expected) in [
+        (
+            "hostname = mail.example.org\n",
+            "1: hostname: text stands in quotes: \"mail.example.org\"",
+        ),
+        (
+            "hostname = \"mail\n",
+            "1: hostname: the text has no closing quote",
+        ),
+        (
+            "hostname = 5\n",
+            "1: hostname: expected text in quotes, found 5",
+        ),
+        (
+            "[delivery]\nport = 70000\n",
+            "2: delivery.port: expected a whole number from 0 to 65535, found 70000",
+        ),
+        (
+            "[hints]\ngive = \"yes\"\n",
+            "2: hints.give: expected true or false, found \"yes\"",
+        ),
+        (
+            "listen = \"0.0.0.0:25\"\n",
+            "1: listen: expected [[listen]], and address = \"…\" below it, found \"0.0.0.0:25\"",
+        ),
+        (
+            "[[listen]]\naddress = \"0.0.0.0:25\"\n[[listen]]\naddress = \"25\"\n",
+            "4: listen.address: \"25\" is no address with a port: write 0.0.0.0:25 or [::]:25",
+        ),
+        (
+            "[delivery]\nname_servers = [\"192.0.2.1\", \"ns1\"]\n",
+            "2: delivery.name_servers: \"ns1\" is no name server: write 192.0.2.1 or 192.0.2.1:5353",
+        ),
+        (
+            "[delivery]\nlocal_address = \"eth0\"\n",
+            "2: delivery.local_address: \"eth0\" is no IP address: write 192.0.2.1 or 2001:db8::1",
+        ),
+        (
+            "[delivery.routes]\n\"a.example\" = \"b\"\n\"x.example\" = \"a b\"\n",
+            "3: delivery.routes.\"x.example\": \"a b\" is no next hop: write host:port or [192.0.2.1]:25",
+        ),
+        (
+            "[local]\nmailboxes = { \"x@not.here\" = \"a\" }\n",
+            "2: local.mailboxes.\"x@not.here\": its domain is not in local.domains",
+        ),
+        (
+            "[local]\ndomains = [\"h.example\"]\nmailboxes = { \"*@h.example\" = \"lmtp:/run/lmtp\" }\n",
+            "3: local.mailboxes.\"*@h.example\": \"/run/lmtp\" is no LMTP server: write unix:/run/dovecot/lmtp or inet:127.0.0.1:24",
+        ),
+        (
+            "[local]\nlmtp = \"127.0.0.1:24\"\n",
+            "2: local.lmtp: \"127.0.0.1:24\" is no LMTP server: write unix:/run/dovecot/lmtp or inet:127.0.0.1:24",
+        ),
+        (
+            "[local]\nquota = \"1 GB!\"\n",
+            "2: local.quota: \"1 GB!\" is no size: write 64KiB, 25MiB or 1GiB",
+        ),
+        (
+            "[local]\nquota = 0\n",
+            "2: local.quota: with no room at all nothing can be delivered: write a size, or leave it out for no quota",
+        ),
+        (
+            "greylist = { delay = \"5x\" }\n",
+            "1: greylist.delay: \"5x\" is no time: write 30s, 5m, 4h or 5d",
+        ),
+        ("greylist = 5\n", "1: greylist: expected a table, found 5"),
+        (
+            "[log]\nlevel = \"verbose\"\n",
+            "2: log.level: \"verbose\" is not known here: write error or warn or info or debug",
+        ),
+        (
+            "[queue]\nlifetime = \"1d\"\nlifetime = \"2d\"\n",
+            "3: \"lifetime\" is there twice",
+        ),
+        (
+            "[aliases]\n\"a@x.example\" = \"b@x.example\"\n",
+            "2: aliases.\"a@x.example\": expected a list in brackets, [\"…\"], found \"b@x.example\"",
+        ),
+        (
+            "[checks]\nspf = \"hard\"\n",
+            "2: checks.spf: \"hard\" is not known here: write off or pool or reject",
+        ),
+        (
+            "[checks]\ntime_limit = \"1m\"\n",
+            "2: checks.time_limit: must be from 1s to 10s",
+        ),
+        (
+            "[[checks.blocklists]]\nzone = \"bl\"\n",
+            "1: checks.blocklists: \"bl\" is no zone: write its name in the DNS, such as bl.example.org",
+        ),
+        (
+            "[[checks.blocklists]]\nzone = \"bl.example.org\"\nanswers = [\"10.0.0.1\"]\n",
+            "1: checks.blocklists: bl.example.org: 10.0.0.1/32 is no answer of a list: they are 127.0.0.2 and the like",
+        ),
+        (
+            "[checks]\nallowlists = [\"a b\"]\n",
+            "2: checks.allowlists: \"a b\" is no zone: write its name in the DNS, such as bl.example.org",
+        ),
+        (
+            "[tls]\nkey = \"k.pem\"\n",
+            "2: tls.key: certificate and key go together: add tls.certificate",
+        ),
+    ] {
+        assert_eq!(error(text), format!("p.toml:{expected}"), "for {text:?}");
+    }
+}
+
+#[test]
+fn an_alias_that_leads_nowhere_is_named_with_its_way() {
+    let here = "[local]\ndomains = [\"h.example\", \"i.example\"]\nmailboxes = { \"bob@h.example\" = \"b\" }\n[aliases]\n";
+    for (aliases, expected) in [
+        (
+            "\"a@h.example\" = [\"bob@h.example\", \"c@h.example\"]\n\"c@h.example\" = [\"A@H.example\"]",
+            "5: aliases.\"a@h.example\": runs in a circle: a@h.example -> c@h.example -> a@h.example",
+        ),
+        (
+            "\"all\" = [\"some\"]\n\"some\" = [\"all\"]",
+            "5: aliases.all: runs in a circle: all@h.example -> some@h.example -> all@h.example",
+        ),
+        (
+            "\"@h.example\" = [\"x@i.example\"]\n\"@i.example\" = [\"y@h.example\"]",
+            "5: aliases.\"@h.example\": runs in a circle: x@i.example -> y@h.example -> x@i.example",
+        ),
+        (
+            "\"@h.example\" = [\"rest\"]",
+            "5: aliases.\"@h.example\": leads to itself, and rest@h.example has no mailbox in local.mailboxes",
+        ),
+        (
+            "\"nobody@h.example\" = []",
+            "5: aliases.\"nobody@h.example\": leads to nobody",
+        ),
+    ] {
+        let said = error(&format!("{here}{aliases}\n"));
+        assert_eq!(said, format!("p.toml:{expected}"), "for {aliases}");
+    }
+    let good = "\"bob\" = [\"bob\", \"copy@else.example\"]\n\"@h.example\" = [\"bob\"]\n\"postmaster\" = [\"postmaster@h.example\"]\n";
+    parse(
+        &format!("{here}{good}").replace(", \"i.example\"", ""),
+        Path::new("p.toml"),
+    )
+    .expect("no circle");
+}
+
+/// Many ways through few aliases: followed once each.
+#[test]
+fn aliases_that_fan_out_are_checked_quickly() {
+    let mut text =
+        "[local]\ndomains = [\"h.example\"]\nmailboxes = { \"a0@h.example\" = \"m\" }\n[aliases]\n"
+            .to_owned();
+    for n in 1..10 {
+        for k in 0..10 {
+            let to: Vec<String> = (0..10)
+                .map(|j| {
+                    if n == 1 {
+                        "\"a0\"".to_owned()
+                    } else {
+                        format!("\"a{}x{j}\"", n - 1)
+                    }
+                })
+                .collect();
+            text.push_str(&format!("\"a{n}x{k}@h.example\" = [{}]\n", to.join(", ")));
+        }
+    }
+    parse(&text, Path::new("p.toml")).expect("no circle");
 }
 
 /// The sample with every key uncommented is the default configuration, except for keys that have none.
@@ -88,9 +256,21 @@ fn the_sample_shows_every_key_at_its_default() {
         .delivery
         .smarthost
         .clone_from(&sampled.delivery.smarthost);
+    default
+        .policy
+        .socket_group
+        .clone_from(&sampled.policy.socket_group);
     default.delivery.helo.clone_from(&sampled.delivery.helo);
     default.delivery.local_address = sampled.delivery.local_address;
+    default.local.lmtp.clone_from(&sampled.local.lmtp);
+    default.local.quota = sampled.local.quota;
     default.delivery.routes.clone_from(&sampled.delivery.routes);
+    (default.checks.blocklists).clone_from(&sampled.checks.blocklists);
+    default.greylist.suspicious = sampled.greylist.suspicious;
+    (default.greylist.postgrey).clone_from(&sampled.greylist.postgrey);
+    default.rates.clone_from(&sampled.rates);
+    default.load = sampled.load;
+    default.replies.clone_from(&sampled.replies);
     assert_eq!(format!("{sampled:#?}"), format!("{default:#?}"));
 }
 
@@ -98,7 +278,24 @@ fn the_sample_shows_every_key_at_its_default() {
 #[test]
 fn no_key_is_missing_in_the_sample() {
     for table in [
-        "", "tls", "relay", "local", "greylist", "hints", "queue", "delivery", "limits", "log",
+        "",
+        "tls",
+        "relay",
+        "local",
+        "greylist",
+        "greylist.suspicious",
+        "greylist.postgrey",
+        "load",
+        "exempt",
+        "never_returned",
+        "replies.recipient",
+        "checks",
+        "policy",
+        "hints",
+        "queue",
+        "delivery",
+        "limits",
+        "log",
         "trace",
     ] {
         let head = if table.is_empty() {
@@ -116,6 +313,8 @@ fn no_key_is_missing_in_the_sample() {
                 format!("# [{key}]"),
                 format!("# [[{key}]]"),
                 format!("# [{table}.{key}]"),
+                format!("# [[{table}.{key}]]"),
+                format!("# [{key}."),
             ];
             assert!(
                 super::super::SAMPLE

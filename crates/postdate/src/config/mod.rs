@@ -1,15 +1,25 @@
 //! The configuration: one TOML file, every key with a default, unknown keys refused.
 
 mod check;
+pub(crate) mod checks;
+mod doors;
+mod explain;
+pub(crate) mod limiting;
+mod locate;
 pub(crate) mod model;
 mod network;
-mod units;
+mod reply_text;
+mod rules;
+pub(crate) mod units;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use check::{ConfigError, load};
-pub(crate) use model::{BareNewline, Config, GreylistMode, Limits, Listen, Local, LogFormat, Tls};
-pub(crate) use network::Networks;
+pub(crate) use check::{ConfigError, load, wrong_certificate};
+pub(crate) use doors::{OnFailure, Place, Policy, PostfixAction, postgreys_place};
+pub(crate) use model::{
+    BareNewline, Config, GreylistMode, Limits, Listen, Local, LogFormat, LogLevel, LogSettings, Tls,
+};
+pub(crate) use network::{NameServer, Networks};
 
 /// The commented sample, with every key at its default: `postdate config sample`.
 pub(crate) const SAMPLE: &str = include_str!("sample.toml");
@@ -17,7 +27,7 @@ pub(crate) const SAMPLE: &str = include_str!("sample.toml");
 /// Where the configuration is looked for when none is named.
 pub(crate) const DEFAULT_PATH: &str = "/etc/postdate/postdate.toml";
 
-/// Loads the named file, else the default one if it exists, else the embedded defaults.
+/// Loads the named file, else the default one if it exists, else the embedded defaults; and says which file it was.
 ///
 /// # Errors
 /// A file that can't be read or is wrong.

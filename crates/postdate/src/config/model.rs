@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Networks;
+use super::checks::Checks;
+use super::limiting::{Exempt, Load, NeverReturned, Postgrey, Rate, Replies, Suspicious};
+use super::reply_text::ReplyText;
 use super::units;
+use super::{NameServer, Networks, Policy};
 
 const MIN: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -30,6 +33,13 @@ pub(crate) struct Config {
     /// Exact, `user` of every local domain, or `@domain` (catch-all) → addresses.
     pub(crate) aliases: BTreeMap<String, Vec<String>>,
     pub(crate) greylist: Greylist,
+    pub(crate) checks: Checks,
+    pub(crate) rates: Vec<Rate>,
+    pub(crate) load: Load,
+    pub(crate) exempt: Exempt,
+    pub(crate) never_returned: NeverReturned,
+    pub(crate) replies: Replies,
+    pub(crate) policy: Policy,
     pub(crate) hints: Hints,
     pub(crate) queue: Queue,
     pub(crate) delivery: Delivery,
@@ -49,6 +59,13 @@ impl Default for Config {
             local: Local::default(),
             aliases: BTreeMap::new(),
             greylist: Greylist::default(),
+            checks: Checks::default(),
+            rates: Vec::new(),
+            load: Load::default(),
+            exempt: Exempt::default(),
+            never_returned: NeverReturned::default(),
+            replies: Replies::new(),
+            policy: Policy::default(),
             hints: Hints::default(),
             queue: Queue::default(),
             delivery: Delivery::default(),
@@ -99,8 +116,14 @@ pub(crate) struct Relay {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Local {
     pub(crate) domains: Vec<String>,
-    /// Address, or `*@domain` for any user → Maildir; `{user}` and `{domain}` are filled in.
+    /// Address, or `*@domain` for any user → Maildir, in which `{user}` and `{domain}` are filled in, or
+    /// `lmtp:` and a server. See [`Local::named_mailboxes`].
     pub(crate) mailboxes: BTreeMap<String, PathBuf>,
+    /// The LMTP server of all mailboxes that are not named: any user of the domains.
+    pub(crate) lmtp: Option<String>,
+    /// What each Maildir may hold, in octets.
+    #[serde(deserialize_with = "units::octets_or_none")]
+    pub(crate) quota: Option<u64>,
     /// What stands between user and tag: `user+tag`.
     pub(crate) plus_separator: String,
 }
@@ -110,8 +133,18 @@ impl Default for Local {
         Self {
             domains: vec!["localhost".to_owned()],
             mailboxes: BTreeMap::from([("*@localhost".to_owned(), PathBuf::from("mail/{user}"))]),
+            lmtp: None,
+            quota: None,
             plus_separator: "+".to_owned(),
         }
+    }
+}
+
+impl Local {
+    /// The mailboxes that the administrator named. The default ones give way to `lmtp`.
+    pub(crate) fn named_mailboxes(&self) -> impl Iterator<Item = (&String, &PathBuf)> {
+        let untouched = self.lmtp.is_some() && self.mailboxes == Self::default().mailboxes;
+        self.mailboxes.iter().filter(move |_| !untouched)
     }
 }
 
@@ -149,10 +182,11 @@ pub(crate) struct Greylist {
     /// Sender domains.
     pub(crate) exempt_domains: Vec<String>,
     pub(crate) exempt_recipients: Vec<String>,
+    pub(crate) suspicious: Suspicious,
+    pub(crate) postgrey: Postgrey,
     pub(crate) code: u16,
     pub(crate) status: String,
-    /// `{seconds}` is filled in.
-    pub(crate) text: String,
+    pub(crate) text: ReplyText,
 }
 
 impl Default for Greylist {
@@ -171,9 +205,11 @@ impl Default for Greylist {
             exempt_networks: Networks::default(),
             exempt_domains: Vec::new(),
             exempt_recipients: Vec::new(),
+            suspicious: Suspicious::default(),
+            postgrey: Postgrey::default(),
             code: 450,
             status: "4.2.0".to_owned(),
-            text: "Greylisted, try again in {seconds} seconds".to_owned(),
+            text: ReplyText::with_time("Greylisted, try again", " in ", " seconds"),
         }
     }
 }
@@ -256,7 +292,7 @@ pub(crate) struct Delivery {
     #[serde(deserialize_with = "units::duration")]
     pub(crate) command_timeout: Duration,
     /// Name servers; empty: those of the system.
-    pub(crate) name_servers: Vec<IpAddr>,
+    pub(crate) name_servers: Vec<NameServer>,
 }
 
 impl Default for Delivery {
@@ -349,22 +385,23 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// What our own rooms say; libraries speak from warnings on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+}
+
 /// The log. It goes to standard error; systemd keeps it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct LogSettings {
     pub(crate) format: LogFormat,
-    /// `error`, `warn`, `info`, `debug`.
-    pub(crate) level: String,
-}
-
-impl Default for LogSettings {
-    fn default() -> Self {
-        Self {
-            format: LogFormat::Text,
-            level: "info".to_owned(),
-        }
-    }
+    pub(crate) level: LogLevel,
 }
 
 /// Trace fields.

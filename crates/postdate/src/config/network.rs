@@ -1,6 +1,6 @@
-//! Networks by CIDR, `"192.0.2.0/24"` or one address.
+//! Networks by CIDR, `"192.0.2.0/24"` or one address; name servers by address.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
@@ -33,5 +33,24 @@ impl<'de> Deserialize<'de> for Networks {
             })
             .collect::<Result<Vec<_>, _>>()
             .map(Self)
+    }
+}
+
+/// A name server: `"192.0.2.1"`, or with a port other than 53 `"192.0.2.1:5353"`, `"[2001:db8::1]:5353"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NameServer(pub(crate) SocketAddr);
+
+impl<'de> Deserialize<'de> for NameServer {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse::<IpAddr>()
+            .map(|ip| SocketAddr::new(ip, 53))
+            .or_else(|_| text.parse())
+            .map(Self)
+            .map_err(|_| {
+                de::Error::custom(format!(
+                    "\"{text}\" is no name server: write 192.0.2.1 or 192.0.2.1:5353"
+                ))
+            })
     }
 }

@@ -48,6 +48,14 @@ pub(crate) fn octets<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error
     from.deserialize_any(OctetsVisitor)
 }
 
+/// The same, for a key without a default.
+///
+/// # Errors
+/// In words.
+pub(crate) fn octets_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    octets(from).map(Some)
+}
+
 struct DurationVisitor;
 
 impl Visitor<'_> for DurationVisitor {

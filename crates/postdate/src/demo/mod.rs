@@ -96,7 +96,7 @@ impl Drop for Place {
 async fn show() -> Result<(), DemoError> {
     let place = Place::make()?;
     let receiver = Node::start(receiver_config(&place.0)).await?;
-    let at = receiver.addresses[0];
+    let at = receiver.addresses()[0];
     let tap = Tap::open(at).await?;
     let sender = Node::start(sender_config(&place.0, tap.address())).await?;
     println!(

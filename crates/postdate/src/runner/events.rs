@@ -26,9 +26,12 @@ pub(super) fn attempt(message: &Message, entry: &Entry, now: SystemTime) {
             relay,
             reply,
             status,
+            local,
+            tls,
             ..
         }) => tracing::info!(
-            target: "queue", %id, %to, relay, %delay, attempt, dsn = %status, status = "sent", reply = %one_line(reply),
+            target: "queue", %id, %to, relay, %delay, attempt, tls = (!local).then(|| tls.unwrap_or("none")),
+            dsn = %status, status = "sent", reply = %one_line(reply),
         ),
         Outcome::Failed(problem) => bounced(message, entry, problem, "bounced", &delay),
         Outcome::Deferred(deferral) if entry.gave_up.is_some() => {

@@ -11,17 +11,18 @@ pub(crate) use events::when;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use delivery::Deliverer;
-use queue::dispatch::{Command, Dispatcher};
+use queue::dispatch::{Command, Dispatcher, Job};
 use queue::settle::Entry;
 use queue::spool::{Body, Change, Lease, Leased, Spool, SpoolError};
-use queue::{Message, MessageId};
+use queue::{Message, MessageId, Report};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::{Clock, RECHECK};
+use crate::mailboxes::{self, MailboxNews};
 use crate::site::SharedSite;
 
 /// The running queue.
@@ -44,6 +45,8 @@ pub(crate) struct Runner {
     tasks: tasks::Tasks,
     /// Idle lanes listen here; see [`worker`].
     idle: worker::IdleLanes,
+    /// Who hears of mailboxes that are full.
+    mailbox_news: OnceLock<Arc<dyn MailboxNews>>,
     stopping: AtomicBool,
 }
 
@@ -73,6 +76,7 @@ impl Runner {
             wake: Notify::new(),
             tasks: tasks::Tasks::default(),
             idle: worker::IdleLanes::default(),
+            mailbox_news: OnceLock::new(),
             stopping: AtomicBool::new(false),
         };
         (Arc::new(runner), Answers(answers))
@@ -89,6 +93,19 @@ impl Runner {
 
     pub(crate) fn deliverer(&self) -> &Deliverer {
         &self.deliverer
+    }
+
+    /// From now on this one hears of each mailbox that an attempt found full, or delivered to. There is one such.
+    pub(crate) fn hear_of_mailboxes(&self, news: Arc<dyn MailboxNews>) {
+        let _ = self.mailbox_news.set(news);
+    }
+
+    fn tell_of_mailboxes(&self, job: &Job, report: &Report) {
+        if let Some(news) = self.mailbox_news.get() {
+            let directory = Arc::clone(&self.site.get().directory);
+            let (to, message) = (&job.destination, &job.message);
+            mailboxes::tell(&**news, &directory, to, message, &report.outcomes);
+        }
     }
 
     /// The machine. Never held across an await.
@@ -281,12 +298,13 @@ impl Runner {
         }
     }
 
-    /// Takes no new jobs, waits for those under way, and gives back what was not begun.
-    pub(crate) async fn stop(&self, within: Duration) {
+    /// Takes no new jobs, waits for those under way, gives back what was not begun, and writes the notices that are owed.
+    pub(crate) async fn stop(self: &Arc<Self>, within: Duration) {
         let drained = self.dispatcher().drain(self.now());
         if let Err(err) = self.submit(drained).await {
             tracing::error!(target: "queue", "mail that was not begun waits for its back-off: {err}");
         }
+        self.pump();
         self.idle.close_all();
         if tokio::time::timeout(within, self.tasks.ended())
             .await

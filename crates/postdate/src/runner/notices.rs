@@ -20,7 +20,7 @@ struct Written {
 /// Adds the notices to the change and submits it.
 pub(super) async fn send(
     runner: Arc<Runner>,
-    change: Change,
+    mut change: Change,
     notices: Vec<(Arc<Message>, Notice)>,
     task: Task,
 ) {
@@ -30,8 +30,16 @@ pub(super) async fn send(
         match write(&runner, &about, notice).await {
             Ok(written) => all.extend(written),
             // A sender who is not told is worse than an attempt that is made again; a mail delivered twice is not.
-            Err(err) if kind == Kind::Failed => return not_kept(&err),
+            Err(err) if kind == Kind::Failed => {
+                runner.dispatcher().not_told(&change.told);
+                return not_kept(&err);
+            }
             Err(err) => {
+                if kind == Kind::Delayed {
+                    runner
+                        .dispatcher()
+                        .not_told(&std::mem::take(&mut change.told));
+                }
                 let to = format_args!("<{}>", about.sender.address);
                 tracing::error!(target: "queue", id = %about.id, %to, kind = crate::words::notice(kind), "notice can't be kept: {err}");
             }
@@ -49,10 +57,12 @@ fn not_kept(err: &SpoolError) {
 /// Both or neither.
 async fn queue(runner: &Arc<Runner>, mut change: Change, notices: Vec<Written>) {
     let now = runner.now();
+    let only_late = change.done.is_empty();
     for Written { message, body } in notices {
         let rows = runner.dispatcher().admit(&message, now);
         change.enqueue.push((message, body, rows));
     }
+    let told = change.told.clone();
     let queued: Vec<(Arc<Message>, Body, Vec<Progress>)> = change.enqueue.clone();
     match runner.submit(change).await {
         Ok(()) => {
@@ -66,7 +76,12 @@ async fn queue(runner: &Arc<Runner>, mut change: Change, notices: Vec<Written>) 
             for (message, _, rows) in queued {
                 runner.dispatcher().not_enqueued(&message, &rows);
             }
-            not_kept(&err);
+            runner.dispatcher().not_told(&told);
+            if only_late {
+                tracing::error!(target: "queue", "a delay notice can't be kept, it is written again later: {err}");
+            } else {
+                not_kept(&err);
+            }
         }
     }
 }

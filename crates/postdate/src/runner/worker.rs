@@ -118,6 +118,7 @@ async fn next(runner: &Arc<Runner>, lane: &mut delivery::Lane, id: LaneId) -> bo
             attempt(runner, lane, id, &job).await
         };
         let message = job.message.id;
+        runner.tell_of_mailboxes(&job, &report);
         runner.dispatcher().report(id, job, report, runner.now());
         runner.pump();
         runner.attempted(message);
@@ -156,6 +157,7 @@ async fn attempt(runner: &Arc<Runner>, lane: &mut delivery::Lane, id: LaneId, jo
                 },
                 hint: None,
                 host: None,
+                local: None,
             })
         }),
     }

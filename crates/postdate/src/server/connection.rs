@@ -52,7 +52,7 @@ pub(crate) async fn serve<S: Wire>(service: Service, wire: S, client: Client, vi
         peer_gone: false,
     };
     connection.run().await;
-    connection.visitor.discard();
+    connection.service.gate.left(&mut connection.visitor);
     connection.part().await;
 }
 
@@ -135,13 +135,20 @@ impl<S: Wire> Connection<S> {
                 Action::Ask(ticket, ask) => {
                     self.take_body().await;
                     let decision = match ask {
-                        Ask::Connect => self.service.gate.connect(&mut self.visitor),
+                        Ask::Connect => {
+                            self.service
+                                .gate
+                                .connect(&self.session, &mut self.visitor)
+                                .await
+                        }
                         Ask::Helo => smtp::server::Decision::Accept,
-                        Ask::Mail => self.service.gate.mail(&self.session),
-                        Ask::Recipient => self
-                            .service
-                            .gate
-                            .recipient(&self.session, &mut self.visitor),
+                        Ask::Mail => self.service.gate.mail(&self.session, &mut self.visitor),
+                        Ask::Recipient => {
+                            self.service
+                                .gate
+                                .recipient(&self.session, &mut self.visitor)
+                                .await
+                        }
                         Ask::Data => self.service.gate.data(&self.session, &mut self.visitor),
                         Ask::Message => {
                             self.service
@@ -247,11 +254,11 @@ impl<S: Wire> Connection<S> {
                 Ok(())
             }
             Ok(Err(err)) => {
-                tracing::info!(target: "smtp", client = %self.visitor.addr(), "TLS handshake failed: {err}");
+                tracing::info!(target: "smtp", client = %self.visitor.name(), "TLS handshake failed: {err}");
                 Err(())
             }
             Err(_) => {
-                tracing::info!(target: "smtp", client = %self.visitor.addr(), "TLS handshake timed out");
+                tracing::info!(target: "smtp", client = %self.visitor.name(), "TLS handshake timed out");
                 Err(())
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counts connections.
@@ -31,7 +31,7 @@ impl Counts {
 /// Who is counted as one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Peer {
-    /// A network client, by its address.
+    /// A network client: an IPv4 address, or an IPv6 /64, in which whoever has one address has them all.
     Address(IpAddr),
     /// A program on this machine, by its user id.
     User(u32),
@@ -59,6 +59,19 @@ pub(crate) struct Guard {
     peer: Peer,
 }
 
+impl Peer {
+    fn counted(self) -> Self {
+        const OF_NETWORK: u128 = u128::MAX << 64;
+        match self {
+            Self::Address(client) => Self::Address(match client.to_canonical() {
+                IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & OF_NETWORK)),
+                v4 => v4,
+            }),
+            user @ Self::User(_) => user,
+        }
+    }
+}
+
 impl Connections {
     /// Takes a place.
     ///
@@ -70,10 +83,7 @@ impl Connections {
         max: usize,
         max_per_client: usize,
     ) -> Result<Guard, Full> {
-        let peer = match peer {
-            Peer::Address(client) => Peer::Address(client.to_canonical()),
-            Peer::User(_) => peer,
-        };
+        let peer = peer.counted();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if *counts.all(peer) >= max {
             return Err(Full::All);
@@ -132,5 +142,21 @@ mod tests {
         );
         drop((first, third));
         assert!(connections.enter(a, 3, 2).is_ok());
+    }
+
+    #[test]
+    fn an_ipv6_client_is_its_network() {
+        let connections = Arc::new(Connections::default());
+        let enter = |addr: &str| {
+            let addr = addr.parse().expect("an address");
+            connections.enter(Peer::Address(addr), 100, 2)
+        };
+        let first = enter("2001:db8:0:1::1").ok();
+        let second = enter("2001:db8:0:1:ffff:ffff:ffff:ffff").ok();
+        assert!(first.is_some() && second.is_some());
+        assert_eq!(enter("2001:db8:0:1::2").err(), Some(Full::Client));
+        assert!(enter("2001:db8:0:2::1").is_ok(), "a network of its own");
+        drop(first);
+        assert!(enter("2001:db8:0:1::3").is_ok());
     }
 }

@@ -4,27 +4,31 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy::greylist::exempt::{Circumstances, exemption};
-use policy::greylist::{Verdict, Visit};
+use policy::drain::storage_wait;
+use policy::{Event, Reason, Stage, Verdict};
 use queue::spool::SpoolError;
 use smtp::reply::echo;
 use smtp::server::{Decision, Session};
 use smtp::{Reply, Status};
-use store::greylist::Greylist;
 
 use super::connections::{Connections, Guard, Peer};
 use super::intake::Incoming;
 use super::trace;
-use crate::config::GreylistMode;
+use crate::config::checks;
 use crate::directory::Found;
+use crate::judge::{self, Caller, Judge};
+use crate::mailboxes::{self, MailboxNews as _};
 use crate::routes::domain_of;
 use crate::runner::Runner;
 use crate::site::{SharedSite, Site};
 
+/// Octets of a mail that a rule reads whole (DMARC). A larger one is not judged by it.
+const READ_MAX: usize = 32 << 20;
+
 /// Shared by all sessions.
 pub(crate) struct Gate {
     pub(crate) site: Arc<SharedSite>,
-    pub(crate) greylist: Arc<Greylist>,
+    pub(crate) judge: Arc<Judge>,
     pub(crate) runner: Arc<Runner>,
     pub(crate) connections: Arc<Connections>,
 }
@@ -46,6 +50,9 @@ pub(crate) struct Visitor {
     incoming: Option<Incoming>,
     /// The longest greylist wait that a recipient of this mail went through.
     waited: Option<Duration>,
+    caller: Caller,
+    /// The content so far, where a rule has to read it whole.
+    read: Option<Vec<u8>>,
 }
 
 impl Visitor {
@@ -56,6 +63,8 @@ impl Visitor {
             guard: None,
             incoming: None,
             waited: None,
+            caller: Caller::default(),
+            read: None,
         }
     }
 
@@ -63,12 +72,13 @@ impl Visitor {
         self.addr
     }
 
-    pub(super) fn door(&self) -> Door {
-        self.door
-    }
-
+    /// The longest greylist wait that a recipient of this mail went through.
     pub(super) fn waited(&self) -> Option<Duration> {
         self.waited
+    }
+
+    pub(super) fn door(&self) -> Door {
+        self.door
     }
 
     /// For `Received:`.
@@ -100,11 +110,27 @@ impl Visitor {
         if let Some(incoming) = &mut self.incoming {
             incoming.write(octets).await;
         }
+        if let Some(read) = &mut self.read {
+            if read.len() + octets.len() <= READ_MAX {
+                read.extend_from_slice(octets);
+            } else {
+                self.read = None;
+            }
+        }
     }
 
     /// Drops what was begun.
     pub(crate) fn discard(&mut self) {
         self.incoming = None;
+        self.read = None;
+    }
+
+    /// Who logged in: a program on this machine is its user.
+    fn user(&self) -> Option<String> {
+        match self.door {
+            Door::Network => None,
+            Door::Local { uid } => Some(format!("uid {uid}")),
+        }
     }
 
     fn may_relay(&self, site: &Site) -> bool {
@@ -117,7 +143,7 @@ impl Visitor {
 
 impl Gate {
     /// May this client talk to us at all?
-    pub(crate) fn connect(&self, visitor: &mut Visitor) -> Decision {
+    pub(crate) async fn connect(&self, session: &Session, visitor: &mut Visitor) -> Decision {
         let limits = &self.site.get().config.limits;
         let peer = match visitor.door {
             Door::Network => Peer::Address(visitor.addr.ip()),
@@ -129,7 +155,14 @@ impl Gate {
         {
             Ok(guard) => {
                 visitor.guard = Some(guard);
-                Decision::Accept
+                let refused = self.judge(Stage::Connect, "", session, visitor).await;
+                match refused {
+                    None => Decision::Accept,
+                    Some(reply) => {
+                        visitor.guard = None;
+                        Decision::Refuse(reply)
+                    }
+                }
             }
             Err(full) => {
                 tracing::warn!(target: "smtp", client = %visitor.name(), "refused: {full}");
@@ -143,7 +176,10 @@ impl Gate {
     }
 
     /// Is there room for a mail?
-    pub(crate) fn mail(&self, session: &Session) -> Decision {
+    pub(crate) fn mail(&self, session: &Session, visitor: &mut Visitor) -> Decision {
+        // One that was begun before, and not ended.
+        self.judge.gave_up(&mut visitor.caller);
+        visitor.waited = None;
         let spool = self.runner.spool();
         let min_free = self.site.get().config.limits.min_free;
         let wanted = min_free.saturating_add(session.transaction().sender.size.unwrap_or(0));
@@ -157,16 +193,13 @@ impl Gate {
     }
 
     /// May mail for this recipient come in, and now?
-    pub(crate) fn recipient(&self, session: &Session, visitor: &mut Visitor) -> Decision {
+    pub(crate) async fn recipient(&self, session: &Session, visitor: &mut Visitor) -> Decision {
         let site = self.site.get();
         let transaction = session.transaction();
         let Some(candidate) = &transaction.candidate else {
             return Decision::Accept;
         };
         let address = candidate.address.as_str();
-        if transaction.recipients.is_empty() {
-            visitor.waited = None;
-        }
         let refusal = match site.directory.find(address) {
             Found::Mailbox(_) => None,
             Found::Alias(_) => site.directory.expand(address).err().map(|trouble| {
@@ -177,66 +210,71 @@ impl Gate {
             Found::Elsewhere if visitor.may_relay(&site) || site.relays_to(domain_of(address)) => None,
             Found::Elsewhere => Some(refuse(554, Status(5, 7, 1), address, "Relay access denied")),
         };
-        let refusal = refusal.or_else(|| self.greylist(&site, session, visitor, address));
-        match refusal {
+        if let Some(reply) = refusal {
+            log_refusal(session, visitor, address, &reply);
+            return Decision::Refuse(reply);
+        }
+        self.look_at_mailbox(
+            &site,
+            visitor,
+            address,
+            transaction.sender.size.unwrap_or(0),
+        );
+        match self
+            .judge(Stage::Recipient, address, session, visitor)
+            .await
+        {
             None => Decision::Accept,
-            Some(reply) => {
-                tracing::info!(
-                    target: "smtp",
-                    client = %visitor.name(),
-                    from = %format_args!("<{}>", echo(&transaction.sender.address, 256)),
-                    to = %format_args!("<{}>", echo(address, 256)),
-                    proto = session.protocol(),
-                    helo = %format_args!("<{}>", echo(session.helo().unwrap_or(""), 128)),
-                    hint = reply.hint,
-                    reply = %reply,
-                    "NOQUEUE: reject: RCPT",
-                );
-                Decision::Refuse(reply)
-            }
+            Some(reply) => Decision::Refuse(reply),
         }
     }
 
-    fn greylist(
+    /// Tells the rules which mailbox it is about, and what its quota says.
+    fn look_at_mailbox(&self, site: &Site, visitor: &mut Visitor, address: &str, octets: u64) {
+        let mailbox = mailboxes::behind(&site.directory, address);
+        if let Some(mailbox) = &mailbox {
+            match site.has_room(mailbox, octets, self.runner.now()) {
+                Some(true) => self.judge.room(mailbox),
+                Some(false) => self.judge.full(mailbox),
+                None => {}
+            }
+        }
+        visitor.caller.goes_to(mailbox);
+    }
+
+    /// What the rules say of this step; a refusal is logged.
+    async fn judge(
         &self,
-        site: &Site,
+        stage: Stage,
+        recipient: &str,
         session: &Session,
         visitor: &mut Visitor,
-        address: &str,
     ) -> Option<Reply> {
-        let settings = &site.config.greylist;
-        let sender = session.transaction().sender.address.as_str();
-        let visit = Visit {
+        let transaction = session.transaction();
+        let user = visitor.user();
+        let event = Event {
+            stage,
             client: visitor.addr.ip().to_canonical(),
-            sender,
-            recipient: address,
+            helo: session.helo().unwrap_or_default(),
+            user: user.as_deref(),
+            sender: &transaction.sender.address,
+            recipient,
+            size: match stage {
+                Stage::Message => session.content().size,
+                _ => transaction.sender.size.unwrap_or(0),
+            },
         };
-        let known = Circumstances {
-            authenticated: visitor.door != Door::Network,
+        let verdict = self.judge.judge(&mut visitor.caller, &event).await;
+        let refusal = match verdict {
+            Verdict::Accept { waited } => {
+                visitor.waited = visitor.waited.max(waited);
+                return None;
+            }
+            Verdict::Refuse(refusal) => refusal,
         };
-        if settings.mode == GreylistMode::Off
-            || exemption(&site.exemptions, &visit, known).is_some()
-        {
-            return None;
-        }
-        match self.greylist.judge(visit, self.runner.now()) {
-            Verdict::Known => None,
-            Verdict::Waited(waited) => {
-                visitor.waited = visitor.waited.max(Some(waited));
-                None
-            }
-            Verdict::Defer { wait_secs, first } => {
-                if settings.mode == GreylistMode::Observe {
-                    tracing::info!(
-                        target: "greylist",
-                        client = %visitor.name(), from = %format_args!("<{}>", echo(sender, 256)),
-                        to = %format_args!("<{}>", echo(address, 256)), wait_secs, first, "would defer",
-                    );
-                    return None;
-                }
-                Some(greylisted(site, session, address, wait_secs))
-            }
-        }
+        let reply = judge::reply(&refusal, &event, session.protocol());
+        log_refusal(session, visitor, recipient, &reply);
+        Some(reply)
     }
 
     /// Opens a place for the content, and begins it with our trace fields.
@@ -256,15 +294,24 @@ impl Gate {
                     now,
                 );
                 visitor.incoming = Some(Incoming::new(id, now, staging, &head));
+                let reads = site.config.checks.dmarc == checks::Mode::Reject;
+                visitor.read = (reads && visitor.door == Door::Network).then(Vec::new);
                 Decision::Accept
             }
-            Err(err) => Decision::Refuse(self.storage(&err)),
+            Err(err) => Decision::Refuse(self.storage(visitor, &err)),
         }
     }
 
     /// Makes the mail durable.
     pub(crate) async fn message(&self, session: &Session, visitor: &mut Visitor) -> Decision {
-        let Some(incoming) = visitor.incoming.take() else {
+        let read = visitor.read.take();
+        visitor.caller.holds(read);
+        let refused = self.judge(Stage::Message, "", session, visitor).await;
+        let incoming = visitor.incoming.take();
+        if let Some(reply) = refused {
+            return Decision::Refuse(reply);
+        }
+        let Some(incoming) = incoming else {
             return Decision::Refuse(Reply::new(
                 451,
                 Status(4, 3, 0),
@@ -273,22 +320,31 @@ impl Gate {
         };
         let site = self.site.get();
         match incoming.accept(&site, session, visitor, &self.runner).await {
-            Ok(id) => Decision::AcceptWith(Reply::new(
-                250,
-                Status(2, 0, 0),
-                format!("Ok: queued as {id}"),
-            )),
+            Ok(id) => {
+                self.judge.taken(&mut visitor.caller);
+                Decision::AcceptWith(Reply::new(
+                    250,
+                    Status(2, 0, 0),
+                    format!("Ok: queued as {id}"),
+                ))
+            }
             Err(err) => {
-                tracing::error!(target: "smtp", client = %visitor.name(), "mail refused: {err}");
-                Decision::Refuse(self.storage(&err))
+                self.judge.gave_up(&mut visitor.caller);
+                Decision::Refuse(self.storage(visitor, &err))
             }
         }
     }
 
-    /// The reply to a spool's trouble.
-    fn storage(&self, err: &SpoolError) -> Reply {
+    /// The reply to a spool's trouble, which is logged.
+    fn storage(&self, visitor: &Visitor, err: &SpoolError) -> Reply {
+        tracing::error!(target: "smtp", client = %visitor.name(), "mail refused: {err}");
         match err {
             SpoolError::Full => self.no_room(self.site.get().config.limits.min_free),
+            SpoolError::Short(_) => Reply::new(
+                451,
+                Status(4, 3, 2),
+                "System resources are short, try again later",
+            ),
             SpoolError::Sick(_) => Reply::new(
                 451,
                 Status(4, 3, 0),
@@ -307,51 +363,37 @@ impl Gate {
             Status(4, 3, 1),
             "Insufficient system storage, try again later",
         );
-        match self.runner.spool().drain_rate() {
-            Some(rate) if rate > 0.0 && self.site.get().config.hints.give => {
-                reply.with_hint(storage_wait(missing, rate))
+        let wait = storage_wait(missing, self.runner.spool().drain_rate());
+        match wait.filter(|_| self.site.get().config.hints.give) {
+            Some(wait) => {
+                self.judge.told(Reason::Storage);
+                reply.with_hint(wait.as_secs())
             }
-            _ => reply,
+            None => reply,
         }
+    }
+
+    /// The session is over.
+    pub(crate) fn left(&self, visitor: &mut Visitor) {
+        visitor.discard();
+        self.judge.gave_up(&mut visitor.caller);
     }
 }
 
-/// Estimates are bounded: between a minute and an hour.
-fn storage_wait(missing: u64, octets_per_sec: f64) -> u64 {
-    #[allow(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an estimate, clamped"
-    )]
-    let secs = (missing as f64 / octets_per_sec).ceil() as u64;
-    secs.clamp(60, 3600)
+fn log_refusal(session: &Session, visitor: &Visitor, recipient: &str, reply: &Reply) {
+    tracing::info!(
+        target: "smtp",
+        client = %visitor.name(),
+        from = %format_args!("<{}>", echo(&session.transaction().sender.address, 256)),
+        to = %format_args!("<{}>", echo(recipient, 256)),
+        proto = session.protocol(),
+        helo = %format_args!("<{}>", echo(session.helo().unwrap_or(""), 128)),
+        hint = reply.hint,
+        reply = %reply,
+        "NOQUEUE: reject: {}", if recipient.is_empty() { "session or mail" } else { "RCPT" },
+    );
 }
 
 fn refuse(code: u16, status: Status, address: &str, why: &str) -> Reply {
     Reply::new(code, status, format!("<{}>: {why}", echo(address, 256)))
-}
-
-/// `450 4.2.0 TIME=300 <rcpt>: Recipient address rejected: Greylisted, try again in 300 seconds; from=<…> …`
-fn greylisted(site: &Site, session: &Session, address: &str, wait_secs: Option<u64>) -> Reply {
-    let settings = &site.config.greylist;
-    let wait_secs = wait_secs.filter(|_| site.config.hints.give);
-    let words = match wait_secs {
-        Some(secs) => settings.text.replace("{seconds}", &secs.to_string()),
-        None => "Greylisted, try again later".to_owned(),
-    };
-    let status = Status::parse(&settings.status).unwrap_or(Status(4, 2, 0));
-    let text = format!(
-        "<{}>: Recipient address rejected: {words}; from=<{}> to=<{}> proto={} helo=<{}>",
-        echo(address, 128),
-        echo(&session.transaction().sender.address, 80),
-        echo(address, 80),
-        session.protocol(),
-        echo(session.helo().unwrap_or(""), 64),
-    );
-    let reply = Reply::new(settings.code, status, text);
-    match wait_secs {
-        Some(secs) => reply.with_hint(secs),
-        None => reply,
-    }
 }

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use queue::spool::{SpoolError, Staging};
 use queue::{Message, MessageId, Origin};
+use smtp::reply::echo;
 use smtp::server::Session;
 use smtp::{Content, Recipient};
 
@@ -117,8 +118,8 @@ impl Incoming {
         runner.accept(message, body).await?;
         tracing::info!(
             target: "queue",
-            %id, %client, from = %format_args!("<{from}>"), size, nrcpt, proto = session.protocol(),
-            helo = %format_args!("<{}>", session.helo().unwrap_or("")), status = "queued",
+            %id, %client, from = %format_args!("<{}>", echo(&from, 256)), size, nrcpt, proto = session.protocol(),
+            helo = %format_args!("<{}>", echo(session.helo().unwrap_or(""), 128)), status = "queued",
         );
         Ok(id)
     }

@@ -9,14 +9,19 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use smtp::server::{BareNewline, Client};
-use tokio::net::{TcpListener, UnixListener};
+use smtp::{Reply, Status};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use super::connection::{Service, serve};
 use super::gate::{Door, Gate, Visitor};
+use super::shortage::Shortage;
+use super::stream::Wire;
 
-/// After an accept failed (no more file descriptors): a moment for some session to end.
+/// After an accept failed: a moment for some session to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What all listeners hand to their sessions.
@@ -38,10 +43,7 @@ impl Front {
         let settings = if encrypted {
             Arc::clone(&site.session)
         } else {
-            Arc::new(smtp::server::Settings {
-                starttls: false,
-                ..(*site.session).clone()
-            })
+            Arc::clone(&site.local_session)
         };
         Service {
             settings,
@@ -49,6 +51,25 @@ impl Front {
             tls,
             stop: self.stop.clone(),
         }
+    }
+
+    fn session<W: Wire>(
+        &self,
+        wire: W,
+        addr: SocketAddr,
+        door: Door,
+    ) -> impl Future<Output = ()> + use<W> {
+        let bare_newline = match door {
+            Door::Network => self.gate.site.get().bare_newline(addr.ip()),
+            Door::Local { .. } => BareNewline::Normalize,
+        };
+        let service = self.service(door == Door::Network);
+        serve(
+            service,
+            wire,
+            Client { addr, bare_newline },
+            Visitor::new(addr, door),
+        )
     }
 }
 
@@ -71,31 +92,95 @@ impl Listener {
 
     /// Takes connections until the server stops, then waits for the sessions under way.
     pub(crate) async fn run(self, front: Front) {
-        let mut stop = front.stop.clone();
-        let mut sessions = JoinSet::new();
-        loop {
-            tokio::select! {
-                biased;
-                () = stopped(&mut stop) => break,
-                Some(_) = sessions.join_next() => {}
-                accepted = self.0.accept() => match accepted {
-                    Ok((wire, addr)) => {
-                        // A reply is a small write that the client waits for.
-                        let _ = wire.set_nodelay(true);
-                        let bare_newline = front.gate.site.get().bare_newline(addr.ip());
-                        let visitor = Visitor::new(addr, Door::Network);
-                        sessions.spawn(serve(front.service(true), wire, Client { addr, bare_newline }, visitor));
-                    }
-                    Err(err) => {
-                        tracing::warn!(target: "smtp", "a connection could not be taken: {err}");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
-            }
-        }
+        let mut sessions = take(&self.0, &front, "network").await;
         drop(self.0);
         while sessions.join_next().await.is_some() {}
     }
+}
+
+/// A socket that hands out connections.
+trait Accept {
+    type Wire: Wire + 'static;
+
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Wire, SocketAddr, Door)>> + Send;
+}
+
+impl Accept for TcpListener {
+    type Wire = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, Door)> {
+        let (wire, addr) = TcpListener::accept(self).await?;
+        // A reply is a small write that the client waits for.
+        let _ = wire.set_nodelay(true);
+        Ok((wire, addr, Door::Network))
+    }
+}
+
+impl Accept for UnixListener {
+    type Wire = UnixStream;
+
+    async fn accept(&self) -> io::Result<(UnixStream, SocketAddr, Door)> {
+        let (wire, _) = UnixListener::accept(self).await?;
+        let uid = wire.peer_cred().map_or(u32::MAX, |peer| peer.uid());
+        Ok((
+            wire,
+            SocketAddr::from(([127, 0, 0, 1], 0)),
+            Door::Local { uid },
+        ))
+    }
+}
+
+/// Takes connections until the server stops; the sessions that are under way then.
+async fn take<S: Accept>(socket: &S, front: &Front, whose: &'static str) -> JoinSet<()> {
+    let mut stop = front.stop.clone();
+    let mut sessions = JoinSet::new();
+    let mut shortage = Shortage::new(whose);
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => return sessions,
+            Some(_) = sessions.join_next() => {}
+            () = shortage.over() => shortage.end(),
+            accepted = socket.accept() => match accepted {
+                Ok((wire, addr, door)) => {
+                    sessions.spawn(front.session(wire, addr, door));
+                }
+                // It was gone before we took it.
+                Err(err) if err.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(err) => {
+                    shortage.felt(&err);
+                    if !turn_away(socket, &mut shortage).await {
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            },
+        }
+    }
+}
+
+/// Tells one client to come back, over the descriptor that was kept for this. Without, it would wait for our greeting
+/// until some session ends. Says whether it did.
+async fn turn_away<S: Accept>(socket: &S, shortage: &mut Shortage) -> bool {
+    if !shortage.spend() {
+        return false;
+    }
+    let accepted = timeout(ACCEPT_PAUSE, socket.accept()).await;
+    let told = if let Ok(Ok((mut wire, ..))) = accepted {
+        let mut line = Vec::new();
+        Reply::new(
+            421,
+            Status(4, 3, 2),
+            "System resources are short, try again later",
+        )
+        .write_to(&mut line);
+        // So little fits into the buffer of a new socket.
+        let _ = timeout(ACCEPT_PAUSE, wire.write_all(&line)).await;
+        true
+    } else {
+        false
+    };
+    shortage.save(told);
+    told
 }
 
 /// Resolves when the server stops.
@@ -132,27 +217,7 @@ impl LocalListener {
 
     /// Takes connections until the server stops, then waits for the sessions under way.
     pub(crate) async fn run(self, front: Front) {
-        let mut stop = front.stop.clone();
-        let mut sessions = JoinSet::new();
-        loop {
-            tokio::select! {
-                biased;
-                () = stopped(&mut stop) => break,
-                Some(_) = sessions.join_next() => {}
-                accepted = self.listener.accept() => match accepted {
-                    Ok((wire, _)) => {
-                        let uid = wire.peer_cred().map_or(u32::MAX, |peer| peer.uid());
-                        let addr = SocketAddr::from(([127, 0, 0, 1], 0));
-                        let client = Client { addr, bare_newline: BareNewline::Normalize };
-                        sessions.spawn(serve(front.service(false), wire, client, Visitor::new(addr, Door::Local { uid })));
-                    }
-                    Err(err) => {
-                        tracing::warn!(target: "smtp", "a local connection could not be taken: {err}");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
-            }
-        }
+        let mut sessions = take(&self.listener, &front, "local").await;
         let _ = std::fs::remove_file(&self.path);
         while sessions.join_next().await.is_some() {}
     }

@@ -1,12 +1,13 @@
 //! Trace fields: `Received:` (RFC 5321 §4.4) and `X-Greylist:`.
 
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use queue::MessageId;
 use smtp::server::Session;
 
 use super::gate::Visitor;
+use crate::judge::greylist_field;
 
 /// What stands at the head of a mail that came over this session.
 pub(super) fn fields(
@@ -21,7 +22,8 @@ pub(super) fn fields(
     let mut text = String::with_capacity(320);
     // Writing into a String does not fail.
     if let Some(waited) = visitor.waited() {
-        let _ = greylist(&mut text, waited, hostname, &date);
+        let field = greylist_field(waited, hostname, now);
+        let _ = write!(text, "{}\r\n", field.replacen("; ", ";\r\n\t", 1));
     }
     let helo = smtp::reply::echo(session.helo().unwrap_or("unknown"), 255);
     if with_client {
@@ -50,15 +52,6 @@ pub(super) fn fields(
     }
     let _ = write!(text, ";\r\n\t{date}\r\n");
     text
-}
-
-fn greylist(text: &mut String, waited: Duration, hostname: &str, date: &str) -> std::fmt::Result {
-    write!(
-        text,
-        "X-Greylist: delayed {} seconds by postdate-{} at {hostname};\r\n\t{date}\r\n",
-        waited.as_secs(),
-        env!("CARGO_PKG_VERSION")
-    )
 }
 
 /// `Mon, 23 Nov 2026 22:42:01 +0000` (RFC 5322 §3.3).

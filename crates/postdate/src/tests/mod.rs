@@ -8,13 +8,18 @@ mod net;
 mod node;
 
 mod appointment;
+mod crowds;
 mod days;
+mod greylisting;
 mod holds;
 mod hostile;
+mod mailboxes;
 mod operator;
 mod reuse;
+mod rules;
 mod stopping;
 mod storage;
+pub(crate) mod through_smtp;
 
 use std::time::Duration;
 

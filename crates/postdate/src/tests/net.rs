@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
-use delivery::{BoxFuture, Dial, Io, LookupError, Mx, Resolve};
+use delivery::{BoxFuture, Connection, Dial, LookupError, Mx, Resolve};
 use tokio::io::DuplexStream;
 use tokio::time::Instant;
 
@@ -73,13 +73,14 @@ impl Dial for From {
         &'a self,
         addr: SocketAddr,
         _: Option<IpAddr>,
-    ) -> BoxFuture<'a, io::Result<Box<dyn Io>>> {
+    ) -> BoxFuture<'a, io::Result<Connection>> {
         let host = self.0.0.hosts.lock().unwrap().get(&addr.ip()).cloned();
         Box::pin(async move {
             let host = host.ok_or(io::ErrorKind::ConnectionRefused)?;
             let (near, far) = tokio::io::duplex(PIPE_LEN);
             host(far, self.1);
-            Ok(Box::new(near) as Box<dyn Io>)
+            let io = Box::new(near);
+            Ok(Connection { io, local: None })
         })
     }
 }

@@ -8,15 +8,18 @@ use delivery::Deliverer;
 use queue::MessageId;
 use queue::spool::{Entry, Spool};
 use smtp::server::{BareNewline, Client as Peer};
-use store::greylist::Greylist;
+use store::policy::Records;
 use tokio::io::DuplexStream;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::client::Client;
 use super::net::{Host, Net, PIPE_LEN};
-use crate::config::Config;
+use crate::config::{Config, checks};
+use crate::judge::Judge;
+use crate::names::Names;
 use crate::node;
+use crate::rules_of::rules_of;
 use crate::runner::Runner;
 use crate::server::connection::{Service, serve};
 use crate::server::gate::{Door, Visitor};
@@ -63,8 +66,12 @@ impl Front {
 impl Node {
     /// At this address; `config` is TOML.
     pub(super) fn start(net: &Net, addr: &str, spool: impl Spool + 'static, config: &str) -> Self {
-        let config: Config = toml::from_str(config).unwrap();
-        let greylist = Arc::new(Greylist::in_memory(node::greylist_settings(&config)));
+        let mut config: Config = toml::from_str(config).unwrap();
+        // There is no DNS in here but the network's own.
+        config.checks.spf = checks::Spf::Off;
+        config.checks.reverse_name = checks::ReverseName::Off;
+        let records = Arc::new(Records::in_memory(rules_of(&config)));
+        let names = Arc::new(Names::new(node::dns(&config).unwrap()));
         let site = Arc::new(SharedSite::new(Site::new(config, false)));
         let seen = net.seen_from(addr);
         let deliverer = Deliverer::with_dial(node::delivery_settings(&site), seen.clone(), seen);
@@ -72,9 +79,10 @@ impl Node {
         let (runner, answers) =
             node::queue_of(&site, Arc::clone(&spool), deliverer, net.clock()).unwrap();
         let connections = Arc::new(Connections::default());
+        let judge = Arc::new(Judge::new(Arc::clone(&site), records, names, net.clock()));
         let gate = Arc::new(Gate {
             site,
-            greylist,
+            judge,
             runner: Arc::clone(&runner),
             connections,
         });
@@ -115,15 +123,20 @@ impl Node {
         near
     }
 
-    /// Hands over one mail as a program on this machine does; its id.
-    pub(super) async fn submit(&self, from: &str, to: &str) -> MessageId {
+    /// A program on this machine, of this user.
+    pub(super) fn program(&self, uid: u32) -> Client {
         let (near, far) = tokio::io::duplex(PIPE_LEN);
         self.front.take(
             far,
             SocketAddr::from(([127, 0, 0, 1], 0)),
-            Door::Local { uid: 1000 },
+            Door::Local { uid },
         );
         Client::new(near)
+    }
+
+    /// Hands over one mail as a program on this machine does; its id.
+    pub(super) async fn submit(&self, from: &str, to: &str) -> MessageId {
+        self.program(1000)
             .send(from, to, "Subject: a mail\r\n\r\nwords\r\n")
             .await
     }

@@ -87,6 +87,11 @@ async fn a_sick_spool_acknowledges_nothing() {
     for (trouble, reply) in [
         (SpoolError::Sick("fsync of spool".to_owned()), "451 4.3.0 "),
         (SpoolError::Full, "452 4.3.1 "),
+        // Nothing measures when there are descriptors again: no hint, though a drain may be known.
+        (
+            SpoolError::Short("no file descriptors".to_owned()),
+            "451 4.3.2 System resources",
+        ),
     ] {
         let mut client = node.client("192.0.2.9");
         client.begin("u@a.example", "v@b.example").await;

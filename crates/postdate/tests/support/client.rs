@@ -92,6 +92,26 @@ impl Client {
         self.reply()
     }
 
+    /// One mail in two chunks (RFC 3030), its last octet the last of the content; the reply that decided.
+    pub(crate) fn chunks(&mut self, from: &str, to: &str, content: &[u8]) -> io::Result<String> {
+        let (first, last) = content.split_at(content.len() / 2);
+        for line in [&format!("MAIL FROM:<{from}>"), &format!("RCPT TO:<{to}>")] {
+            let reply = self.command(line)?;
+            if !reply.starts_with('2') {
+                return Ok(reply);
+            }
+        }
+        self.write(format!("BDAT {}\r\n", first.len()).as_bytes())?;
+        self.write(first)?;
+        let reply = self.reply()?;
+        if !reply.starts_with('2') {
+            return Ok(reply);
+        }
+        self.write(format!("BDAT {} LAST\r\n", last.len()).as_bytes())?;
+        self.write(last)?;
+        self.reply()
+    }
+
     /// What else the server says until it closes the connection.
     #[track_caller]
     pub(crate) fn rest(&mut self) -> String {

@@ -12,12 +12,19 @@ pub(crate) struct Exim {
     pub(crate) port: u16,
     _process: Process,
     mailbox: PathBuf,
+    log: PathBuf,
 }
 
 impl Exim {
-    /// Everything for any domain into one Maildir.
+    /// Everything for `here.test` goes on to `next`, a port of this machine; all else into one Maildir.
     #[track_caller]
-    pub(crate) fn start(dir: &TempDir) -> Self {
+    pub(crate) fn start(dir: &TempDir, next: u16) -> Self {
+        Self::asking(dir, next, "")
+    }
+
+    /// The same; `acl` stands before what takes every recipient.
+    #[track_caller]
+    pub(crate) fn asking(dir: &TempDir, next: u16, acl: &str) -> Self {
         let port = free_port();
         let home = dir.join("exim");
         for folder in ["spool", "log"] {
@@ -42,7 +49,9 @@ impl Exim {
             "exim.conf",
             CONFIG
                 .replace("{port}", &port.to_string())
+                .replace("{next}", &next.to_string())
                 .replace("{exim}", &program.display().to_string())
+                .replace("{acl}", acl)
                 .replace("{home}", &home.display().to_string())
                 .replace("{mail}", &mailbox.display().to_string()),
         );
@@ -56,23 +65,27 @@ impl Exim {
             &prepare,
             &format!("'{}' -bdf -q10s", program.display()),
         );
-        let process = Process::start(&mut command, &dir.join("exim.log"));
+        let mut process = Process::start(&mut command, &dir.join("exim.log"));
         until("Exim to listen", || {
+            assert!(process.runs(), "Exim did not start");
             std::net::TcpStream::connect(("127.0.0.1", port)).ok()
         });
         Self {
             port,
             _process: process,
             mailbox,
+            log: home.join("log/mainlog"),
         }
     }
 
+    /// What it logged.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
     /// The mails it delivered.
-    #[track_caller]
-    pub(crate) fn arrived(&self) -> Mail {
-        until("a mail in Exim's mailbox", || {
-            maildir(&self.mailbox).into_iter().next()
-        })
+    pub(crate) fn mails(&self) -> Vec<Mail> {
+        maildir(&self.mailbox)
     }
 }
 
@@ -89,15 +102,26 @@ host_lookup =
 tls_advertise_hosts =
 rfc1413_query_timeout = 0s
 message_size_limit = 60M
+hostlist relay_from_hosts = 192.0.2.1
 acl_smtp_rcpt = take
 begin acl
 take:
+{acl}
   accept
 begin routers
+on:
+  driver = manualroute
+  domains = here.test
+  transport = on
+  route_list = * 127.0.0.1
+  self = send
 box:
   driver = accept
   transport = box
 begin transports
+on:
+  driver = smtp
+  port = {next}
 box:
   driver = appendfile
   directory = {mail}

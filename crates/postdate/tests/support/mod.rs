@@ -4,31 +4,47 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses its part")]
 #![allow(clippy::disallowed_methods, reason = "real peers need real time")]
 
+mod awkward;
+mod chance;
 mod client;
 mod dir;
+mod disk;
+mod docs;
+mod dovecot;
 mod exim;
 mod jail;
 mod mailbox;
+mod name_server;
 mod node;
 mod opensmtpd;
+mod policy;
 mod ports;
 mod postfix;
 mod postgrey;
 mod process;
+mod proxy;
 mod sink;
 mod swaks;
 mod wait;
 
+pub(crate) use awkward::Awkward;
+pub(crate) use chance::{Chance, setting};
 pub(crate) use client::{Client, content, send};
 pub(crate) use dir::TempDir;
+pub(crate) use disk::SmallDisk;
+pub(crate) use docs::{pasted, pasted_with_port};
+pub(crate) use dovecot::Dovecot;
 pub(crate) use exim::Exim;
 pub(crate) use mailbox::{Mail, body_of, lf, maildir};
+pub(crate) use name_server::NameServer;
 pub(crate) use node::{Node, repository, run, text};
 pub(crate) use opensmtpd::OpenSmtpd;
+pub(crate) use policy::PolicyServer;
 pub(crate) use ports::free_port;
 pub(crate) use postfix::Postfix;
 pub(crate) use postgrey::Postgrey;
 pub(crate) use process::{Process, tool};
+pub(crate) use proxy::Proxy;
 pub(crate) use sink::{Answer, Sink, Taken};
-pub(crate) use swaks::swaks;
+pub(crate) use swaks::{refusal, swaks};
 pub(crate) use wait::{LONG, now, until, within};

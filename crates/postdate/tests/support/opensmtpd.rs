@@ -1,45 +1,71 @@
 //! OpenSMTPD, unmodified, unpacked beside Postfix. Its paths are fixed, so it runs in a mount namespace.
 
+use std::path::PathBuf;
+
 use super::jail::{jailed, unpacked};
-use super::{Process, Sink, TempDir, free_port, until};
+use super::{Mail, Process, TempDir, free_port, maildir, until};
 
 pub(crate) struct OpenSmtpd {
     pub(crate) port: u16,
     _process: Process,
+    mailbox: PathBuf,
 }
 
 impl OpenSmtpd {
-    /// Mail for `opensmtpd.test` goes on to the sink.
+    /// Mail for `here.test` goes on to `next`, a port of this machine; mail for `opensmtpd.test` into one Maildir.
     #[track_caller]
-    pub(crate) fn start(dir: &TempDir, sink: &Sink) -> Self {
+    pub(crate) fn start(dir: &TempDir, next: u16) -> Self {
+        Self::asking(dir, next, "", "")
+    }
+
+    /// The same; `head` stands at the beginning of its configuration, `words` with its listener.
+    #[track_caller]
+    pub(crate) fn asking(dir: &TempDir, next: u16, head: &str, words: &str) -> Self {
         let port = free_port();
+        let mailbox = dir.open_folder("opensmtpd.mail").join("box");
         let config = dir.write(
             "smtpd.conf",
             format!(
-                "listen on 127.0.0.1 port {port} hostname opensmtpd.test\n\
-                 action \"on\" relay host \"smtp://{}\"\n\
-                 match from any for domain \"opensmtpd.test\" action \"on\"\n",
-                sink.address
+                "table boxes {{ \"@\" = nobody }}\n\
+                 {head}\
+                 listen on 127.0.0.1 port {port} hostname opensmtpd.test {words}\n\
+                 action \"on\" relay host \"smtp://127.0.0.1:{next}\"\n\
+                 action \"box\" maildir \"{}\" virtual <boxes>\n\
+                 match from any for domain \"here.test\" action \"on\"\n\
+                 match from any for domain \"opensmtpd.test\" action \"box\"\n",
+                mailbox.display()
             ),
         );
         // It looks up the name of 127.0.0.1: without a resolver it must not wait for one.
-        let prepare = "printf 'lookup file\\n' > /etc/resolv.conf\n\
-                       install -d -m 711 /var/spool/smtpd; install -d /var/lib/opensmtpd/empty";
+        // What delivers into a Maildir, it looks for below /usr/libexec.
+        let prepare = format!(
+            "printf 'lookup file\\n' > /etc/resolv.conf\n\
+             install -d -m 711 /var/spool/smtpd; install -d /var/lib/opensmtpd/empty /usr/libexec\n\
+             mount --bind '{}' /usr/libexec",
+            unpacked("opensmtpd/usr/libexec").display()
+        );
         let program = format!(
             "'{}' -d -f '{}'",
             unpacked("opensmtpd/usr/sbin/smtpd").display(),
             config.display()
         );
-        let process = Process::start(
-            &mut jailed(dir, "opensmtpd", prepare, &program),
+        let mut process = Process::start(
+            &mut jailed(dir, "opensmtpd", &prepare, &program),
             &dir.join("opensmtpd.log"),
         );
         until("OpenSMTPD to listen", || {
+            assert!(process.runs(), "OpenSMTPD did not start");
             std::net::TcpStream::connect(("127.0.0.1", port)).ok()
         });
         Self {
             port,
             _process: process,
+            mailbox,
         }
+    }
+
+    /// The mails it delivered.
+    pub(crate) fn mails(&self) -> Vec<Mail> {
+        maildir(&self.mailbox)
     }
 }

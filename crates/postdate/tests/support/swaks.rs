@@ -27,3 +27,13 @@ pub(crate) fn swaks(server: SocketAddr, to: &str, args: &[&str]) -> (i32, String
         text(&output.stdout) + &text(&output.stderr),
     )
 }
+
+/// The temporary refusal that swaks shows.
+#[track_caller]
+pub(crate) fn refusal(dialogue: &str) -> &str {
+    let line = dialogue
+        .lines()
+        .find(|line| line.starts_with("<** 4") || line.starts_with("<~* 4"));
+    line.map(|line| &line[4..])
+        .unwrap_or_else(|| panic!("no refusal in:\n{dialogue}"))
+}

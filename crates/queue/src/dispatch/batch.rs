@@ -1,17 +1,22 @@
-//! What is settled at one moment: becomes [`Command::Settled`].
+//! What is settled at one moment: becomes [`Command::Settled`], and what is owed to senders ([`super::owed`]).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Command;
-use crate::settle::{Entry, Notice, Settled};
+use super::active::RowKey;
+use super::holds::HoldTable;
+use crate::settle::{Entry, Kind, Notice, Settled};
 use crate::spool::Change;
 use crate::{Message, MessageId, Progress};
 
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) change: Change,
+    /// Of deliveries.
     notices: Vec<(Arc<Message>, Notice)>,
+    /// Of failures and delays.
+    pub(super) owed: Vec<(Arc<Message>, Notice)>,
     log: Vec<(Arc<Message>, Entry)>,
 }
 
@@ -20,16 +25,30 @@ impl Batch {
         self.change.update.push((id, index, row));
     }
 
-    /// Takes over who is done, the notices and the log; the rows that go on waiting are handed back.
-    pub(super) fn add(&mut self, message: &Arc<Message>, settled: Settled) -> Vec<(u32, Progress)> {
-        self.change
-            .done
-            .extend(settled.done.into_iter().map(|index| (message.id, index)));
-        self.notices.extend(
-            settled
-                .notices
-                .into_iter()
-                .map(|notice| (Arc::clone(message), notice)),
+    /// Takes over who is done, the notices and the log; the rows that go on waiting are handed back. Who failed and is
+    /// to be told is done with the notice.
+    pub(super) fn add(
+        &mut self,
+        message: &Arc<Message>,
+        settled: Settled,
+        holds: &HoldTable,
+    ) -> Vec<(u32, Progress)> {
+        let mut failed = BTreeSet::new();
+        for mut notice in settled.notices {
+            match notice.kind {
+                Kind::Failed => failed.extend(notice.about.iter().map(|about| about.index)),
+                Kind::Delayed => until_held(&mut notice, &settled.update, holds),
+                Kind::Delivered | Kind::Relayed => {
+                    self.notices.push((Arc::clone(message), notice));
+                    continue;
+                }
+            }
+            self.owed.push((Arc::clone(message), notice));
+        }
+        let done = settled.done.into_iter();
+        self.change.done.extend(
+            done.filter(|index| !failed.contains(index))
+                .map(|index| (message.id, index)),
         );
         self.log.extend(
             settled
@@ -46,23 +65,29 @@ impl Batch {
         let Self {
             mut change,
             notices,
+            owed: _,
             log,
         } = self;
-        let told: BTreeSet<MessageId> = notices.iter().map(|(message, _)| message.id).collect();
-        let (later, now) = change
-            .done
-            .into_iter()
-            .partition(|(id, _)| told.contains(id));
+        let told: BTreeSet<RowKey> = notices
+            .iter()
+            .flat_map(|(message, notice)| {
+                let rows = notice.about.iter();
+                rows.map(|about| (message.id, about.index))
+            })
+            .collect();
+        let (later, now) = change.done.into_iter().partition(|key| told.contains(key));
         change.done = now;
         let Change {
             enqueue,
             update,
+            told,
             done,
             hold,
             unhold,
         } = &change;
         let nothing = enqueue.is_empty()
             && update.is_empty()
+            && told.is_empty()
             && done.is_empty()
             && hold.is_empty()
             && unhold.is_empty();
@@ -81,5 +106,17 @@ impl Batch {
             log: Vec::new(),
         });
         moved.into_iter().chain(told)
+    }
+}
+
+/// What is parked is not tried before its hold is over: that is when it is tried next, as far as is known.
+fn until_held(notice: &mut Notice, rows: &[(u32, Progress)], holds: &HoldTable) {
+    for about in &mut notice.about {
+        let row = rows.iter().find(|(index, _)| *index == about.index);
+        let parked = row.and_then(|(_, row)| row.parked.as_ref());
+        let until = parked.and_then(|key| holds.until(key));
+        if let (Some(until), Some((next, _))) = (until, &mut about.next) {
+            *next = until.max(*next);
+        }
     }
 }

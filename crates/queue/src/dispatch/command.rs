@@ -70,9 +70,10 @@ pub enum Command {
     Open(LaneId, Destination),
     /// There is a job for this lane, whose last [`super::Dispatcher::next_job`] gave none: ask again.
     Wake(LaneId),
-    /// Something was settled. It carries either rows and holds that moved, or notices (and the rows they remove), never
-    /// both: write the notices (reading the original's start from the spool), add them to the change
-    /// with rows from [`super::Dispatcher::admit`], submit it, write the log.
+    /// Something was settled. It carries either rows and holds that moved, or notices (and the rows they remove or mark
+    /// as told), never both: write the notices (reading the original's start from the spool), add them to the change
+    /// with rows from [`super::Dispatcher::admit`], submit it, write the log. If it fails,
+    /// [`super::Dispatcher::not_told`].
     Settled {
         /// The change, without the notices.
         change: Change,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Dispatcher;
-use super::active::Place;
+use super::active::{Place, RowKey};
 use super::batch::Batch;
 use super::lanes::{Errand, Queued};
 use super::leases::Purpose;
@@ -89,8 +89,9 @@ impl Dispatcher {
                     self.came_again(&destination, &message, purpose, now, batch);
                 }
                 Some(_) => {}
-                None if self.leases.is_stale(key, now) => {}
+                None if self.leases.is_stale(key, now) || self.owed.has_failed(key) => {}
                 None => {
+                    let row = self.as_told(key, row, now);
                     were.insert(index, row);
                 }
             }
@@ -100,7 +101,7 @@ impl Dispatcher {
             .map(|(index, row)| (*index, self.as_it_comes(which, purpose, row, now)))
             .collect();
         let (settled, left) = settle::expire(&self.rules, &message, rows, now);
-        for (index, row) in batch.add(&message, settled) {
+        for (index, row) in batch.add(&message, settled, &self.holds) {
             batch.update(message.id, index, row);
         }
         let mut jobs: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -125,6 +126,17 @@ impl Dispatcher {
         for ((destination, errand), rows) in jobs {
             self.queue(&destination, &message, None, rows, &errand, now);
         }
+    }
+
+    /// The row without a delay notice that was sent since the spool was asked for it.
+    pub(super) fn as_told(&self, key: RowKey, row: Progress, now: SystemTime) -> Progress {
+        if row.delay_notice.is_some() && self.owed.is_told(key, now) {
+            return Progress {
+                delay_notice: None,
+                ..row
+            };
+        }
+        row
     }
 
     /// The row without what the lease is in spite of: a retry is due now, whatever it waits for; what is drawn is no
@@ -273,7 +285,8 @@ impl Dispatcher {
             self.leave((job.message.id, *index));
         }
         let (settled, left) = settle::expire(&self.rules, &job.message, over, now);
-        for (index, row) in batch.add(&job.message, settled).into_iter().chain(left) {
+        let waits = batch.add(&job.message, settled, &self.holds);
+        for (index, row) in waits.into_iter().chain(left) {
             batch.update(job.message.id, index, row);
         }
         if job.rows.is_empty() {

@@ -6,9 +6,10 @@
 //! to its end is probed again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::lot::Lot;
+use crate::plan;
 use crate::spool::Hold;
 use crate::{HoldKey, HostKey};
 
@@ -86,9 +87,33 @@ impl HoldTable {
                 .is_some_and(|entry| entry.phase == Phase::Probing(false))
     }
 
-    pub(super) fn holds_host(&self, host: HostKey) -> Option<SystemTime> {
-        let entry = self.entries.get(&HoldKey::Host(host))?;
+    /// When the hold ends, if it is in force.
+    pub(super) fn until(&self, key: &HoldKey) -> Option<SystemTime> {
+        let entry = self.entries.get(key)?;
         (entry.phase != Phase::Over).then_some(entry.hold.until)
+    }
+
+    /// The clock went back, or is not the one by which the record was made: none stands longer than a wait that is
+    /// believed.
+    pub(super) fn clamp(&mut self, now: SystemTime, longest: impl Fn(&HoldKey) -> Duration) {
+        let mut moved = Vec::new();
+        for (until, key) in &self.timers {
+            let end = plan::later(now, longest(key));
+            if *until > end {
+                moved.push((*until, end, key.clone()));
+            }
+        }
+        for (until, end, key) in moved {
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.hold.until = end;
+            }
+            self.timers.remove(&(until, key.clone()));
+            self.timers.insert((end, key));
+        }
+    }
+
+    pub(super) fn holds_host(&self, host: HostKey) -> Option<SystemTime> {
+        self.until(&HoldKey::Host(host))
     }
 
     pub(super) fn has_mailboxes(&self) -> bool {

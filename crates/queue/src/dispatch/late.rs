@@ -43,6 +43,17 @@ impl<K: Ord + Clone> Late<K> {
         self.until.get(key).is_some_and(|until| now < *until)
     }
 
+    /// The clock went back: nothing is passed over for longer than `time` from now.
+    pub(super) fn clamp(&mut self, now: SystemTime, time: Duration) {
+        let end = plan::later(now, time);
+        for until in self.until.values_mut() {
+            *until = end.min(*until);
+        }
+        for (until, _) in &mut self.order {
+            *until = end.min(*until);
+        }
+    }
+
     pub(super) fn remove(&mut self, key: &K) {
         self.until.remove(key);
     }

@@ -143,6 +143,15 @@ impl Leases {
         self.spool_wake = Some(self.spool_wake.map_or(wake, |known| known.min(wake)));
     }
 
+    /// Pauses end as if they began now.
+    pub(super) fn clock_went_back(&mut self, now: SystemTime) {
+        self.done_later.clamp(now, NOTICE_TIME);
+        self.forgotten.clamp(now, FORGET_TIME);
+        self.nothing_due_at = None;
+        let pause = plan::later(now, PAUSE);
+        self.not_before = self.not_before.map(|at| at.min(pause));
+    }
+
     /// When what is due in the spool is to be leased.
     fn due_at(&self) -> Option<SystemTime> {
         let wake = self.spool_wake?;

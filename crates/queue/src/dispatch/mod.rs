@@ -16,6 +16,7 @@
 //! - A recipient is in memory at most once, so it is never in two attempts.
 //! - What is attempted was leased first: its next attempt's time is durable.
 //! - Nothing is attempted that is held, but one probe for each hold whose time has come.
+//! - A sender is told once of all recipients of a mail that fail together, and their rows stay until that is durable.
 //! - A hold's record outlives what is parked under it ([`crate::spool::Change::unhold`] comes only when the spool has nothing parked
 //!   under it any more), so that a crash at any point leaves nobody parked for ever.
 
@@ -33,6 +34,7 @@ mod leases;
 mod lot;
 mod operator;
 mod outcome;
+mod owed;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -49,6 +51,7 @@ use self::intake::Admission;
 use self::lanes::{Errand, Lanes};
 use self::leases::Leases;
 use self::lot::Lot;
+use self::owed::Owed;
 use crate::plan::{self, Rules};
 use crate::route::{Destination, Routes};
 use crate::spool::Hold;
@@ -64,6 +67,7 @@ pub struct Dispatcher {
     holds: HoldTable,
     busy: Busy,
     leases: Leases,
+    owed: Owed,
     admitted: BTreeMap<MessageId, Admission>,
     settled: VecDeque<Command>,
     random: u64,
@@ -106,6 +110,7 @@ impl Dispatcher {
             holds: HoldTable::load(holds),
             busy: Busy::default(),
             leases: Leases::default(),
+            owed: Owed::default(),
             admitted: BTreeMap::new(),
             settled: batch.into_commands().collect(),
             random: seed,
@@ -129,6 +134,9 @@ impl Dispatcher {
 
     /// What to do next, until `None`.
     pub fn poll(&mut self, now: SystemTime) -> Option<Command> {
+        if now < self.last_poll || self.last_poll == SystemTime::UNIX_EPOCH {
+            self.clock_went_back(now);
+        }
         self.last_poll = now;
         if let Some(command) = self.settled.pop_front() {
             return Some(command);
@@ -137,6 +145,10 @@ impl Dispatcher {
             return None;
         }
         self.holds.tick(now);
+        self.tell_owed(now);
+        if let Some(command) = self.settled.pop_front() {
+            return Some(command);
+        }
         if let Some(lane) = self.lanes.wake() {
             return Some(Command::Wake(lane));
         }
@@ -162,7 +174,7 @@ impl Dispatcher {
         if self.draining {
             return None;
         }
-        [self.holds.wake(), self.lease_wake()]
+        [self.holds.wake(), self.owed.wake(), self.lease_wake()]
             .into_iter()
             .flatten()
             .min()
@@ -250,6 +262,7 @@ impl Dispatcher {
     fn leave(&mut self, key: RowKey) {
         self.active.remove(key);
         self.leases.left(key);
+        self.owed.left(key.0);
     }
 
     /// A job came to nothing.
@@ -301,7 +314,22 @@ impl Dispatcher {
         Some(self.routes.destination(&recipient.address))
     }
 
-    fn emit(&mut self, batch: Batch, now: SystemTime) {
+    /// No pause of ours, and no wait that is believed, is longer than it can be: what was set by a clock that was ahead
+    /// must not stop the mail until that time comes again.
+    fn clock_went_back(&mut self, now: SystemTime) {
+        let max_backoff = self.rules.max_backoff;
+        self.holds.clamp(now, |key| match key {
+            HoldKey::Host(_) => plan::MAX_HOST_WAIT,
+            HoldKey::Mailbox(_) | HoldKey::Busy(_) => {
+                plan::MAX_WAIT.max(max_backoff) + plan::SPREAD
+            }
+        });
+        self.leases.clock_went_back(now);
+        self.owed.clamp(now);
+    }
+
+    fn emit(&mut self, mut batch: Batch, now: SystemTime) {
+        let owed = std::mem::take(&mut batch.owed);
         for command in batch.into_commands() {
             if let Command::Settled {
                 change, notices, ..
@@ -312,6 +340,7 @@ impl Dispatcher {
             }
             self.settled.push_back(command);
         }
+        self.owe(owed, now);
     }
 
     /// In 0..1 (splitmix64).

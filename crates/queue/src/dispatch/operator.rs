@@ -29,6 +29,7 @@ impl Dispatcher {
     pub fn forget(&mut self, ids: &[MessageId]) {
         self.leases.forgotten(ids, self.last_poll);
         for id in ids {
+            self.owed.forget(*id);
             for job in self.take_queued(*id) {
                 for (index, _) in job.rows {
                     self.leave((*id, index));
@@ -62,9 +63,10 @@ impl Dispatcher {
     }
 
     /// Shutting down: no more jobs; the rows that were leased and not begun, due now again. Attempts that are under way
-    /// are still reported, and `poll` gives what comes of them.
+    /// are still reported, and `poll` gives what comes of them. It gives the notices that are owed at once: call it.
     pub fn drain(&mut self, now: SystemTime) -> Change {
         self.draining = true;
+        self.tell_all(now);
         let mut change = Change::default();
         for job in self.lanes.clear() {
             let probe = matches!(job.errand, super::lanes::Errand::Probe(_));

@@ -47,7 +47,12 @@ fn sign(outcome: &Outcome) -> Sign {
 
 impl Dispatcher {
     /// What an attempt gave. The result comes out of `poll` as `Settled`.
-    pub fn report(&mut self, lane: LaneId, job: Job, report: Report, now: SystemTime) {
+    pub fn report(&mut self, lane: LaneId, mut job: Job, report: Report, now: SystemTime) {
+        let id = job.message.id;
+        job.rows = std::mem::take(&mut job.rows)
+            .into_iter()
+            .map(|(index, row)| (index, self.as_told((id, index), row, now)))
+            .collect();
         let current = self.lanes.finish(lane);
         let errand = current
             .filter(|it| it.id == job.message.id)
@@ -87,7 +92,7 @@ impl Dispatcher {
                 &mut batch,
             );
         }
-        let mut update = batch.add(&job.message, settled);
+        let mut update = batch.add(&job.message, settled, &self.holds);
         for (index, row) in &mut update {
             if row.parked.is_none() {
                 row.parked = self.waits_with(&job, *index, &signs, row);

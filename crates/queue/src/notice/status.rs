@@ -1,5 +1,7 @@
 //! The part for programs: `message/delivery-status` (RFC 3464), in ASCII throughout.
 
+use std::net::IpAddr;
+
 use super::{Letter, date, field};
 use crate::outcome::Problem;
 use crate::settle::{About, Kind};
@@ -64,14 +66,16 @@ fn diagnostic(problem: &Problem) -> String {
     field::ascii(&format!("{kind}; {}", problem.text))
 }
 
-/// The host of `mx.b.example[192.0.2.1]:25`, or its address where it has no name.
+/// The host of `mx.b.example[192.0.2.1]:25`, or its address where it has no name (`192.0.2.1[192.0.2.1]:25`,
+/// `[192.0.2.1]:25`).
 fn host(relay: &str) -> Option<&str> {
-    let end = match relay.find('[') {
-        Some(0) => relay.find(']')? + 1,
-        Some(name) => name,
-        None => relay.rfind(':').unwrap_or(relay.len()),
+    let address = |from: usize| Some(&relay[from..=relay.find(']')?]);
+    let host = match relay.find('[') {
+        Some(0) => address(0)?,
+        Some(name) if relay[..name].parse::<IpAddr>().is_ok() => address(name)?,
+        Some(name) => &relay[..name],
+        None => &relay[..relay.rfind(':').unwrap_or(relay.len())],
     };
-    let host = &relay[..end];
     (!host.is_empty() && host != "none").then_some(host)
 }
 
@@ -107,6 +111,9 @@ mod tests {
         for (relay, expected) in [
             ("mx.b.example[192.0.2.1]:25", Some("mx.b.example")),
             ("[192.0.2.1]:25", Some("[192.0.2.1]")),
+            ("192.0.2.1[192.0.2.1]:25", Some("[192.0.2.1]")),
+            ("2001:db8::1[2001:db8::1]:25", Some("[2001:db8::1]")),
+            ("192.0.2.1[", None),
             ("[2001:db8::1]:25", Some("[2001:db8::1]")),
             ("mx.b.example:25", Some("mx.b.example")),
             ("mx.b.example", Some("mx.b.example")),

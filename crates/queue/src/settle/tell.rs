@@ -48,16 +48,19 @@ impl<'a> Tell<'a> {
         }
     }
 
+    /// Whether it is to be told.
     pub(super) fn delayed(
         &mut self,
         index: u32,
         problem: Problem,
         last_attempt: Option<SystemTime>,
         next: (SystemTime, SystemTime),
-    ) {
-        if self.wants(index, Notify::wants_delay) {
+    ) -> bool {
+        let wanted = self.wants(index, Notify::wants_delay);
+        if wanted {
             self.add(Kind::Delayed, index, problem, last_attempt, Some(next));
         }
+        wanted
     }
 
     /// Nothing is told where the next hop took that over.

@@ -228,8 +228,8 @@ fn parked_mail_expires_and_its_delay_is_told() {
         let kinds: Vec<_> = world
             .notices
             .iter()
-            .filter(|notice| notice.0 == *id)
-            .map(|notice| notice.1)
+            .filter(|notice| notice.id == *id)
+            .map(|notice| notice.kind)
             .collect();
         assert_eq!(format!("{kinds:?}"), "[Delayed, Failed]");
     }

@@ -45,6 +45,8 @@ pub(crate) enum Script {
     Busy {
         until: SystemTime,
     },
+    /// 550 for everyone.
+    Nobody,
     /// 550 for this mailbox.
     Unknown {
         mailbox: String,
@@ -89,6 +91,7 @@ pub(crate) fn delivered() -> Outcome {
         status: Status(2, 0, 0),
         local: false,
         dsn_passed_on: false,
+        tls: None,
     })
 }
 
@@ -101,6 +104,7 @@ pub(crate) fn deferred(host: Option<HostKey>, hint: Option<Hint>) -> Outcome {
         problem,
         hint,
         host,
+        local: None,
     })
 }
 
@@ -164,7 +168,8 @@ impl Script {
                 deferred(Some(at), wait.map(|wait| hint(wait, Holds::Mailbox)))
             }
             Self::Busy { until } if now < *until => deferred(Some(at), None),
-            Self::Unknown { mailbox } if to == mailbox => Outcome::Failed(problem(
+            Self::Unknown { mailbox } if to != mailbox => delivered(),
+            Self::Unknown { .. } | Self::Nobody => Outcome::Failed(problem(
                 "550 5.1.1 unknown",
                 Status(5, 1, 1),
                 Answered::Rcpt,

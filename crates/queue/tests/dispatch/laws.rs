@@ -15,7 +15,8 @@ impl World {
         let domain = &job.destination.to_string();
         let mut report = Report::default();
         let mut took = self.manner.attempt;
-        let (mut held, mut last): (Option<(SystemTime, HostKey)>, _) = (None, None);
+        let mut held: Option<(SystemTime, HostKey)> = None;
+        let mut last: Option<(HostKey, HostEvent)> = None;
         let address = |index: u32| job.message.recipients[index as usize].address.clone();
         let rows: Vec<_> = job
             .rows
@@ -38,7 +39,17 @@ impl World {
             ) {
                 Answer::Away(event, after) => {
                     took += secs(after);
-                    last = Some((host, event.clone()));
+                    // The shortest wait speaks for all: that host may be free first.
+                    let wait = |event: &HostEvent| match event {
+                        HostEvent::Refused { hint, .. } => hint.map_or(0, |hint| hint.wait_secs),
+                        _ => 0,
+                    };
+                    if last
+                        .as_ref()
+                        .is_none_or(|(_, last)| wait(&event) <= wait(last))
+                    {
+                        last = Some((host, event.clone()));
+                    }
                     report.hosts.push((host, event));
                 }
                 Answer::Session(outcomes) => {

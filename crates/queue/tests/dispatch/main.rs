@@ -6,7 +6,10 @@ mod spool;
 mod world;
 
 mod appointments;
+mod clock;
 mod crashes;
 mod crowds;
+mod notices;
 mod operator;
 mod random;
+mod waits;

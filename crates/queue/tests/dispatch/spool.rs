@@ -58,6 +58,17 @@ impl Spool {
             );
             self.put((id, index), Some(row));
         }
+        for key in change.told {
+            self.writes += 1;
+            let row = self.rows.get(&key).cloned();
+            self.put(
+                key,
+                row.map(|row| Progress {
+                    delay_notice: None,
+                    ..row
+                }),
+            );
+        }
         for (id, index) in change.done {
             self.writes += 1;
             assert!(
@@ -155,12 +166,13 @@ impl Spool {
         self.by_wake.first().map(|(wake, _)| *wake)
     }
 
-    /// What a store does when it is opened: a limit of our own does not outlive a restart.
+    /// What a store does when it is opened: a limit of our own does not outlive a restart, nor does a park under a hold
+    /// whose record is lost.
     pub(crate) fn reopen(&mut self) {
         let busy: Vec<Row> = self
             .by_hold
             .iter()
-            .filter(|(key, _)| matches!(key, HoldKey::Busy(_)))
+            .filter(|(key, _)| !self.holds.contains_key(key))
             .map(|(_, row)| *row)
             .collect();
         for key in busy {

@@ -31,6 +31,7 @@ pub(crate) enum Event {
     Arrive(Arc<Message>),
     Durable(Arc<Message>, Vec<Progress>),
     Leased(Lease, Vec<Leased>, u64),
+    LeaseFailed(u64),
     Reported(LaneId, Job, Report, u64),
     Asks(LaneId, u64),
     Closes(LaneId, u64),
@@ -50,6 +51,17 @@ pub(crate) enum Undo {
 pub(crate) struct Tried {
     pub(crate) at: SystemTime,
     pub(crate) outcome: &'static str,
+}
+
+/// A notice.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) id: MessageId,
+    pub(crate) kind: Kind,
+    pub(crate) about: Vec<u32>,
+    /// When each is tried next, and until when, where it is late.
+    pub(crate) next: Vec<(SystemTime, SystemTime)>,
+    pub(crate) at: SystemTime,
 }
 
 /// How the model goes about it.
@@ -104,7 +116,12 @@ pub(crate) struct World {
     pub(crate) tried: BTreeMap<Row, Vec<Tried>>,
     pub(crate) delivered: BTreeMap<Row, usize>,
     pub(crate) failed: BTreeMap<Row, usize>,
-    pub(crate) notices: Vec<(MessageId, Kind, SystemTime)>,
+    pub(crate) notices: Vec<Told>,
+    /// The spool gives no leases until then.
+    pub(crate) sick_until: Option<SystemTime>,
+    pub(crate) failed_leases: usize,
+    /// No notice can be kept until then.
+    pub(crate) full_until: Option<SystemTime>,
     /// Attempts that a crash cut off.
     pub(crate) cut_off: usize,
     pub(crate) crashes: usize,
@@ -145,6 +162,9 @@ impl World {
             delivered: BTreeMap::new(),
             failed: BTreeMap::new(),
             notices: Vec::new(),
+            sick_until: None,
+            failed_leases: 0,
+            full_until: None,
             cut_off: 0,
             crashes: 0,
             steps: 0,
@@ -230,6 +250,10 @@ impl World {
                 continue;
             }
             match command {
+                Command::Lease { .. } if self.sick_until.is_some_and(|until| self.now < until) => {
+                    self.failed_leases += 1;
+                    self.at(self.now + self.manner.spool, Event::LeaseFailed(self.life));
+                }
                 Command::Lease { which, limit } => {
                     let step = self.dispatcher.step(self.now);
                     let leased = self.spool.lease(&which, self.now, limit, &step);
@@ -264,11 +288,19 @@ impl World {
                     assert!(
                         notices.is_empty() || change.update.is_empty() && change.hold.is_empty()
                     );
-                    self.notices.extend(
-                        notices
-                            .iter()
-                            .map(|(message, notice)| (message.id, notice.kind, self.now)),
-                    );
+                    if !notices.is_empty() && self.full_until.is_some_and(|until| self.now < until)
+                    {
+                        self.dispatcher.not_told(&change.told);
+                        continue;
+                    }
+                    self.notices
+                        .extend(notices.iter().map(|(message, notice)| Told {
+                            id: message.id,
+                            kind: notice.kind,
+                            about: notice.about.iter().map(|about| about.index).collect(),
+                            next: notice.about.iter().filter_map(|about| about.next).collect(),
+                            at: self.now,
+                        }));
                     for (message, notice) in &notices {
                         if notice.kind == Kind::Failed {
                             notice.about.iter().for_each(|one| {
@@ -322,6 +354,9 @@ impl World {
             Event::Leased(which, leased, life) if life == self.life => {
                 self.dispatcher.leased(&which, leased, self.now);
                 self.dispatcher.set_spool_wake(self.spool.next_wake());
+            }
+            Event::LeaseFailed(life) if life == self.life => {
+                self.dispatcher.lease_failed(self.now);
             }
             Event::Asks(lane, life) if life == self.life && self.lanes.contains_key(&lane) => {
                 self.ask(lane)
@@ -381,6 +416,18 @@ impl World {
             self.now + took,
             Event::Reported(lane, job, report, self.life),
         );
+    }
+
+    /// The clock is set to another time. What goes on in the world goes on.
+    pub(crate) fn set_clock(&mut self, now: SystemTime) {
+        let before = std::mem::replace(&mut self.now, now);
+        let events = std::mem::take(&mut self.events).into_iter();
+        self.events = events
+            .map(|((at, n), event)| {
+                let left = at.duration_since(before).unwrap_or_default();
+                ((now + left, n), event)
+            })
+            .collect();
     }
 
     /// Power off, power on.

@@ -157,11 +157,12 @@ fn one_delay_notice_for_all_that_are_late() {
         ("450 4.2.0 Later", true)
     );
     assert_eq!((settled.log, left), (vec![], vec![]));
-    // Back in the spool as they were, and told.
-    assert_eq!(
-        settled.update,
-        [(0, told.clone()), (1, told.clone()), (2, told)]
-    );
+    // Back in the spool as they were; the notice is due again, should this one be lost.
+    let again = queue::Progress {
+        delay_notice: Some(at(4 * HOUR + 900)),
+        ..waiting.clone()
+    };
+    assert_eq!(settled.update, [(0, again.clone()), (1, again), (2, told)]);
 
     // Nobody is told once the administrator wants no delay notices any more.
     let quiet = Rules {

@@ -105,8 +105,8 @@ fn a_hint_makes_an_appointment() {
         (at(310), 1, 0, 0)
     );
     assert_eq!(
-        (appointment.host, appointment.wait_secs),
-        (Some(host(1)), 300)
+        (appointment.host, appointment.local, appointment.wait_secs),
+        (Some(host(1)), Some([192, 0, 2, 200].into()), 300)
     );
     assert_eq!(
         row.last_reply.as_deref(),

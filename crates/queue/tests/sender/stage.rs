@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use queue::outcome::{Deferral, Delivered, Problem};
 use queue::plan::{Rules, first, under_way};
-use queue::settle::{Entry, Notice, Settled, expire, settle};
+use queue::settle::{Entry, Kind, Notice, Settled, expire, settle};
 use queue::{HostKey, Message, MessageId, Origin, Outcome, Progress};
 use retry_hint::{Answered, Hint, Holds, Tongue};
 use smtp::{Content, Notify, Recipient, Sender, Status};
@@ -68,6 +68,7 @@ pub(crate) fn plain() -> Deferral {
         problem: problem("450 4.2.0 Not now"),
         hint: None,
         host: Some(host(1)),
+        local: Some([192, 0, 2, 200].into()),
     }
 }
 
@@ -95,6 +96,7 @@ pub(crate) fn delivered(local: bool, dsn_passed_on: bool) -> Outcome {
         status: Status(2, 0, 0),
         local,
         dsn_passed_on,
+        tls: None,
     })
 }
 
@@ -156,6 +158,10 @@ impl Life {
     }
 
     fn keep(&mut self, settled: Settled, now: SystemTime) {
+        let told = settled
+            .notices
+            .iter()
+            .any(|notice| notice.kind == Kind::Delayed);
         self.notices.extend(
             settled
                 .notices
@@ -164,8 +170,11 @@ impl Life {
         );
         self.log
             .extend(settled.log.into_iter().map(|entry| (secs(now), entry)));
-        for (index, row) in settled.update {
+        for (index, mut row) in settled.update {
             assert_eq!(index, 0);
+            if told {
+                row.delay_notice = None;
+            }
             self.row = Some(row);
         }
     }

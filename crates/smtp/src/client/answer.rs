@@ -1,13 +1,28 @@
 //! Where one reply ends: octets in, whole answers out.
 
+use std::sync::Arc;
+
 use memchr::memchr;
 
-use super::MAX_REPLY_LEN;
-use crate::reply::Answer;
+use super::{MAX_HEARD_LEN, MAX_REPLY_LEN};
+use crate::reply::{Answer, echo};
 
-/// What came is no SMTP reply, or longer than [`MAX_REPLY_LEN`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Garbage;
+/// What came is no SMTP reply, or longer than [`MAX_REPLY_LEN`]: how it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Garbage(pub(super) Arc<str>);
+
+impl Garbage {
+    /// As much of it as a log should hold.
+    pub(super) fn new(words: &str) -> Self {
+        Self(echo(words, MAX_HEARD_LEN).into())
+    }
+
+    fn of_octets(octets: &[u8]) -> Self {
+        // Control characters are left out later, so a few more octets than are kept.
+        let start = &octets[..octets.len().min(2 * MAX_HEARD_LEN)];
+        Self::new(&String::from_utf8_lossy(start))
+    }
+}
 
 /// Collects the lines of one reply (RFC 5321 §4.2.1), however they are cut.
 ///
@@ -27,8 +42,8 @@ impl Reader {
         while let Some(end) = memchr(b'\n', octets) {
             let (line, rest) = octets.split_at(end + 1);
             *octets = rest;
-            if self.take(&line[..end]).is_err() {
-                return Some(Err(Garbage));
+            if let Err(garbage) = self.take(&line[..end]) {
+                return Some(Err(garbage));
             }
             if self.reply.ends_with(b"\r") {
                 self.reply.pop();
@@ -53,7 +68,9 @@ impl Reader {
         let ends_in_cr = part.last().or(self.reply.last()) == Some(&b'\r');
         // A CR at the end is no part of the line if a LF follows, and that may be in the next piece.
         if all - usize::from(ends_in_cr) > MAX_REPLY_LEN {
-            return Err(Garbage);
+            self.reply
+                .extend_from_slice(&part[..part.len().min(MAX_HEARD_LEN)]);
+            return Err(Garbage::of_octets(&self.reply[self.line..]));
         }
         self.reply.extend_from_slice(part);
         Ok(())
@@ -65,9 +82,9 @@ impl Reader {
             [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9', rest @ ..] => match rest {
                 [] | [b' ', ..] => Separator::Space,
                 [b'-', ..] => Separator::Hyphen,
-                _ => return Err(Garbage),
+                _ => return Err(Garbage::of_octets(line)),
             },
-            _ => return Err(Garbage),
+            _ => return Err(Garbage::of_octets(line)),
         };
         // A reply ends up in logs and notices: a NUL or a bare CR would do harm there.
         for octet in line.iter_mut() {
@@ -83,12 +100,12 @@ impl Reader {
     }
 
     fn finish(&mut self) -> Result<Answer, Garbage> {
-        let answer = Answer::parse(&String::from_utf8_lossy(&self.reply));
-        self.clear();
+        let text = String::from_utf8_lossy(&self.reply);
         // Each octet that is replaced becomes three.
+        let answer = Answer::parse(&text).filter(|answer| answer.raw.len() <= MAX_REPLY_LEN);
+        let answer = answer.ok_or_else(|| Garbage::new(&text));
+        self.clear();
         answer
-            .filter(|answer| answer.raw.len() <= MAX_REPLY_LEN)
-            .ok_or(Garbage)
     }
 }
 
@@ -168,6 +185,31 @@ mod tests {
         }
         check(b"250-a\r\nb\r\n", &[None]);
         check(b"250 ok\r\n\r\n", &[Some((250, "250 ok")), None]);
+    }
+
+    #[test]
+    fn of_garbage_its_beginning_is_kept() {
+        let check = |octets: &[u8], expected: &str| {
+            for size in [octets.len(), 1] {
+                let mut reader = Reader::default();
+                let heard = octets.chunks(size).find_map(|mut piece| {
+                    let read = reader.read(&mut piece)?;
+                    read.err()
+                });
+                assert_eq!(heard, Some(Garbage(expected.into())));
+            }
+        };
+        check(b"SSH-2.0-OpenSSH_9.9\r\n", "SSH-2.0-OpenSSH_9.9");
+        check(b"\r\n", "");
+        check(b"250-a\r\n<\x1b[2J\0html>\xff\r\n", "<[2Jhtml>\u{fffd}");
+        check(
+            format!("{}\r\n", "ü".repeat(MAX_HEARD_LEN)).as_bytes(),
+            &"ü".repeat(MAX_HEARD_LEN / 2),
+        );
+        check(
+            format!("250 {}", "a".repeat(MAX_REPLY_LEN)).as_bytes(),
+            &format!("250 {}", "a".repeat(MAX_HEARD_LEN - 4)),
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //!
 //! Every mail that is handed to [`Session::send`] ends in exactly one [`Action::Done`], whatever happens.
 
+mod address;
 mod answer;
 mod command;
 mod extensions;
@@ -14,6 +15,7 @@ mod session;
 mod stuffing;
 mod transaction;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use retry_hint::Answered;
@@ -29,15 +31,31 @@ pub use transaction::PIPELINE_LEN;
 /// The longest reply that is taken, in octets, all lines together. More is [`Cause::Garbage`].
 pub const MAX_REPLY_LEN: usize = 16 * 1024;
 
+/// How much of what is no reply is kept for the log, in octets.
+pub const MAX_HEARD_LEN: usize = 100;
+
 /// What a session is set up with.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Our name in EHLO.
+    /// Our name in EHLO or LHLO.
     pub helo: String,
+    /// What is spoken.
+    pub protocol: Protocol,
     /// Whether STARTTLS is used where offered. A later issue adds "required" (DANE, MTA-STS).
     pub tls: Tls,
     /// Times to wait for each answer.
     pub timeouts: Timeouts,
+}
+
+/// What is spoken over the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// RFC 5321, to a host that takes the mail over.
+    #[default]
+    Smtp,
+    /// RFC 2033, to a server of mailboxes: LHLO, and after the content a reply for each recipient that was accepted,
+    /// in their order. Each is that recipient's own outcome.
+    Lmtp,
 }
 
 /// Use of STARTTLS.
@@ -96,7 +114,7 @@ pub enum Action {
 /// What became of one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// 2yz at the end of data: the host has it. The reply, for the log.
+    /// 2yz at the end of data: the host has it. The reply, for the log; over LMTP this recipient's own.
     Accepted(Answer),
     /// 4yz or 5yz, to which command.
     Refused {
@@ -119,19 +137,22 @@ pub enum Fate {
 pub enum Unfit {
     /// 8-bit content, no 8BITMIME: 5.6.3 unless converted.
     EightBit,
-    /// SMTPUTF8 needed, not offered: 5.6.7 unless it can do without.
+    /// SMTPUTF8 is not offered, and needed: by the header section, or by an address whose local part is not ASCII or
+    /// whose domain has no A-labels. 5.6.7.
     Utf8,
     /// Larger than the host's SIZE: 5.3.4.
     Size,
-    /// An address that would not stay within its command (control characters, `>`, an empty recipient), or is longer
-    /// than [`MAX_ADDRESS_LEN`]. No host can take it: 5.1.3 (recipient), 5.1.7 (sender).
+    /// A recipient's address that would not stay within its command (control characters, `>`, nothing at all), or is
+    /// longer than [`MAX_ADDRESS_LEN`]. No host can take it: 5.1.3.
     Address,
+    /// The same of the sender's address: 5.1.7.
+    Sender,
 }
 
 /// Why a session is over without our QUIT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// A reply that ends the session: a 4yz or 5yz greeting or EHLO, or a 421 anywhere.
+    /// A reply that ends the session: a 4yz or 5yz greeting or EHLO (LHLO), or a 421 anywhere.
     Refused {
         /// What the reply answered.
         answered: Answered,
@@ -146,7 +167,7 @@ pub enum Failure {
 ///
 /// `EndOfData` is said only once the end of the content was handed over: then the host may have accepted the mail.
 /// Before that, while content is under way, it is `Data`. Between mails it is `Mail`, the next to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
     /// What was under way.
     pub during: Answered,
@@ -155,16 +176,33 @@ pub struct Broken {
 }
 
 /// What breaks a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The peer closed the connection.
     Closed,
     /// No answer in time.
     TimedOut,
-    /// What came is no SMTP reply, or too long.
-    Garbage,
-    /// The TLS handshake failed. The caller may try once more in clear.
-    Tls,
+    /// What came is no SMTP reply, too long, or none that can stand there. How it begins, without control characters:
+    /// at most [`MAX_HEARD_LEN`] octets.
+    Garbage(Arc<str>),
+    /// STARTTLS was said, and led to no TLS. The caller may try once more in clear, over a new connection.
+    Tls(TlsFailure),
     /// We gave up: [`Session::abandon`].
     Abandoned,
+}
+
+/// Why there is no TLS though it was offered. A refusal of STARTTLS is none of these: the session goes on in clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsFailure {
+    /// The handshake failed, and why, as the shell said.
+    Handshake(Arc<str>),
+    /// Octets came behind the 220, before the handshake: a broken server, or somebody between us who wants them taken
+    /// for the server's words under TLS (RFC 3207 §6).
+    Injected,
+    /// The peer closed the connection instead of an answer to STARTTLS.
+    Closed,
+    /// No answer to STARTTLS, or no end of the handshake, in time.
+    TimedOut,
+    /// The answer to STARTTLS is no SMTP reply; as in [`Cause::Garbage`].
+    Garbage(Arc<str>),
 }

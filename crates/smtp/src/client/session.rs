@@ -9,8 +9,11 @@ use retry_hint::Answered;
 use super::answer::{Garbage, Reader};
 use super::outbox::Outbox;
 use super::transaction::{Progress, Transaction};
-use super::{Action, Broken, Cause, Extensions, Failure, Fate, Mail, Settings, Tls};
-use crate::reply::Answer;
+use super::{
+    Action, Broken, Cause, Extensions, Failure, Fate, MAX_HEARD_LEN, Mail, Protocol, Settings, Tls,
+    TlsFailure,
+};
+use crate::reply::{Answer, echo};
 
 /// "Service not available, closing transmission channel" (RFC 5321 §3.8): legal as the reply to any command, and
 /// without one.
@@ -20,6 +23,7 @@ const CLOSING: u16 = 421;
 #[derive(Debug)]
 enum State {
     Greeting,
+    /// The reply to EHLO, or over LMTP to LHLO.
     Ehlo,
     Helo,
     /// The reply to STARTTLS.
@@ -80,12 +84,12 @@ impl Session {
                 State::Closed => return,
                 // Whoever wrote this did it before the handshake, so it may be someone between us and the server
                 // who wants it taken for the server's words under TLS (RFC 3207 §6).
-                State::Handshake => return self.fail(Cause::Garbage),
+                State::Handshake => return self.fail(Cause::Tls(TlsFailure::Injected)),
                 _ => {}
             }
             match self.reader.read(&mut rest) {
                 Some(Ok(answer)) => self.answer(now, answer),
-                Some(Err(Garbage)) => self.fail(Cause::Garbage),
+                Some(Err(Garbage(heard))) => self.fail(Cause::Garbage(heard)),
                 None => return,
             }
         }
@@ -102,7 +106,13 @@ impl Session {
                 .push_back(Action::Done(vec![broken; mail.recipients.len()]));
             return;
         }
-        let mut transaction = Box::new(Transaction::new(mail, self.extensions, self.dirty));
+        let protocol = self.settings.protocol;
+        let mut transaction = Box::new(Transaction::new(
+            mail,
+            protocol,
+            self.extensions,
+            self.dirty,
+        ));
         transaction.fill(&mut self.outbox);
         self.proceed(now, transaction);
     }
@@ -138,14 +148,16 @@ impl Session {
         if matches!(self.state, State::Handshake) {
             self.secured = true;
             self.extensions = Extensions::default();
-            self.greet(now, "EHLO ", State::Ehlo);
+            self.hello(now);
         }
     }
 
-    /// The handshake failed: `Closed(Broken(Tls))`.
-    pub fn tls_failed(&mut self) {
+    /// The handshake failed: `Closed(Broken(Tls))`. `why` is for the log. One that takes too long is
+    /// [`Session::timed_out`].
+    pub fn tls_failed(&mut self, why: &str) {
         if matches!(self.state, State::Handshake) {
-            self.fail(Cause::Tls);
+            let why = echo(why, MAX_HEARD_LEN).into();
+            self.fail(Cause::Tls(TlsFailure::Handshake(why)));
         }
     }
 
@@ -202,7 +214,10 @@ impl Session {
         }
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Greeting => self.after_greeting(now, answer),
-            State::Ehlo if answer.is_permanent() => self.greet(now, "HELO ", State::Helo),
+            // LMTP has nothing to fall back to (RFC 2033 §4.1).
+            State::Ehlo if answer.is_permanent() && self.settings.protocol == Protocol::Smtp => {
+                self.greet(now, "HELO ", State::Helo);
+            }
             State::Ehlo if answer.is_success() => {
                 self.extensions = Extensions::read(&answer);
                 self.after_ehlo(now);
@@ -210,10 +225,10 @@ impl Session {
             State::Helo if answer.is_success() => self.ready(now),
             State::Ehlo | State::Helo => self.turned_away(Answered::Ehlo, answer),
             State::StartTls => self.after_starttls(now, answer),
-            State::Mail(mut transaction) => match transaction.answer(answer, &mut self.outbox) {
+            State::Mail(mut transaction) => match transaction.answer(&answer, &mut self.outbox) {
                 Progress::Garbage => {
                     self.state = State::Mail(transaction);
-                    self.fail(Cause::Garbage);
+                    self.fail(garbage(&answer));
                 }
                 _ => self.proceed(now, transaction),
             },
@@ -225,7 +240,7 @@ impl Session {
 
     fn after_greeting(&mut self, now: Duration, answer: Answer) {
         if answer.is_success() {
-            self.greet(now, "EHLO ", State::Ehlo);
+            self.hello(now);
         } else {
             self.turned_away(Answered::Greeting, answer);
         }
@@ -249,7 +264,7 @@ impl Session {
             self.ready(now);
         } else {
             self.state = State::StartTls;
-            self.fail(Cause::Garbage);
+            self.fail(garbage(&answer));
         }
     }
 
@@ -267,6 +282,14 @@ impl Session {
         }
         self.deadline = now.saturating_add(transaction.timeout(&self.settings.timeouts));
         self.state = State::Mail(transaction);
+    }
+
+    fn hello(&mut self, now: Duration) {
+        let verb = match self.settings.protocol {
+            Protocol::Smtp => "EHLO ",
+            Protocol::Lmtp => "LHLO ",
+        };
+        self.greet(now, verb, State::Ehlo);
     }
 
     fn greet(&mut self, now: Duration, verb: &str, state: State) {
@@ -298,7 +321,7 @@ impl Session {
             // Some servers that have seen enough of a mail say so before its end.
             self.refused(answering, answer);
         } else {
-            self.fail(Cause::Garbage);
+            self.fail(garbage(&answer));
         }
     }
 
@@ -308,7 +331,7 @@ impl Session {
             self.outbox.command("QUIT");
             self.close(Some(Failure::Refused { answered, reply }));
         } else {
-            self.broken(answered, Cause::Garbage);
+            self.broken(answered, garbage(&reply));
         }
     }
 
@@ -329,9 +352,10 @@ impl Session {
             // Said, and not awaited any longer.
             State::Quit => self.close(None),
             State::Mail(transaction) => {
-                self.give_up(transaction.finish(cause));
+                self.give_up(transaction.finish(cause.clone()));
                 self.broken(during, cause);
             }
+            State::StartTls | State::Handshake => self.broken(during, without_tls(cause)),
             _ => self.broken(during, cause),
         }
     }
@@ -376,4 +400,20 @@ impl Session {
             State::Ready | State::Quit | State::Closed => Answered::Mail,
         }
     }
+}
+
+/// A reply that can't stand where it came.
+fn garbage(answer: &Answer) -> Cause {
+    Cause::Garbage(Garbage::new(&answer.raw).0)
+}
+
+/// What a break means between STARTTLS and the end of the handshake.
+fn without_tls(cause: Cause) -> Cause {
+    Cause::Tls(match cause {
+        Cause::Closed => TlsFailure::Closed,
+        Cause::TimedOut => TlsFailure::TimedOut,
+        Cause::Garbage(heard) => TlsFailure::Garbage(heard),
+        Cause::Tls(failure) => failure,
+        Cause::Abandoned => return Cause::Abandoned,
+    })
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use retry_hint::Answered;
 
+use super::address::to_a_labels;
 use super::command::{goes_as_utf8, is_safe_address, write_mail, write_rcpt};
 use super::outbox::Outbox;
 use super::stuffing::Stuffer;
-use super::{Broken, Cause, Extensions, Fate, Mail, Timeouts, Unfit};
+use super::{Broken, Cause, Extensions, Fate, Mail, Protocol, Timeouts, Unfit};
 use crate::reply::{Answer, Status};
 
 /// How many octets of commands may wait for their replies. A shell that writes all before it reads can't stall on
@@ -26,6 +27,8 @@ enum Command {
     Data,
     /// The end of the content.
     Dot,
+    /// The same over LMTP, for the recipient at this place: one reply for each that was accepted (RFC 2033 §4.2).
+    DotFor(usize),
 }
 
 /// How the transaction stands after a reply.
@@ -45,6 +48,7 @@ pub(super) enum Progress {
 #[derive(Debug)]
 pub(super) struct Transaction {
     mail: Mail,
+    protocol: Protocol,
     extensions: Extensions,
     /// Sent as SMTPUTF8.
     utf8: bool,
@@ -66,7 +70,15 @@ pub(super) struct Transaction {
 
 impl Transaction {
     /// `dirty`: the server has a mail open that must be reset first. May be over at once, with nothing said.
-    pub(super) fn new(mail: Mail, extensions: Extensions, dirty: bool) -> Self {
+    pub(super) fn new(
+        mut mail: Mail,
+        protocol: Protocol,
+        extensions: Extensions,
+        dirty: bool,
+    ) -> Self {
+        if !extensions.smtputf8 {
+            to_a_labels(&mut mail);
+        }
         let whole = unfit_whole(&mail, &extensions);
         let fates: Vec<_> = mail
             .recipients
@@ -82,6 +94,7 @@ impl Transaction {
             undecided: fates.iter().filter(|fate| fate.is_none()).count(),
             fates,
             mail,
+            protocol,
             extensions,
             accepted: false,
             next: Some(if dirty { Command::Reset } else { Command::Mail }),
@@ -110,7 +123,7 @@ impl Transaction {
                 Command::Reset => Some(Command::Mail),
                 Command::Mail => Some(Command::Rcpt(0)),
                 Command::Rcpt(place) => Some(Command::Rcpt(place + 1)),
-                Command::Data | Command::Dot => None,
+                Command::Data | Command::Dot | Command::DotFor(_) => None,
             };
         }
     }
@@ -126,7 +139,10 @@ impl Transaction {
             self.next =
                 Some(skipped.map_or(Command::Data, |skipped| Command::Rcpt(place + skipped)));
         }
-        self.next
+        // A mail to nobody has no reply over LMTP, and a server that gives one all the same would shift all that follow.
+        // So DATA is said only once it is known that somebody is there.
+        let alone = self.protocol == Protocol::Smtp || self.awaited.is_empty();
+        self.next.filter(|next| alone || *next != Command::Data)
     }
 
     fn write(&self, command: Command, out: &mut Vec<u8>) {
@@ -142,12 +158,12 @@ impl Transaction {
                 );
             }
             Command::Data => out.extend_from_slice(b"DATA\r\n"),
-            Command::Dot => out.extend_from_slice(b".\r\n"),
+            Command::Dot | Command::DotFor(_) => out.extend_from_slice(b".\r\n"),
         }
     }
 
     /// Takes the reply to the command that waits longest, and says what can be said after it.
-    pub(super) fn answer(&mut self, answer: Answer, outbox: &mut Outbox) -> Progress {
+    pub(super) fn answer(&mut self, answer: &Answer, outbox: &mut Outbox) -> Progress {
         let Some(&(command, length)) = self.awaited.front() else {
             return Progress::Garbage;
         };
@@ -172,37 +188,45 @@ impl Transaction {
     }
 
     /// False if the reply is of a class that the command doesn't have.
-    fn apply(&mut self, command: Command, answer: Answer, outbox: &mut Outbox) -> bool {
+    fn apply(&mut self, command: Command, answer: &Answer, outbox: &mut Outbox) -> bool {
         let refused = answer.is_transient() || answer.is_permanent();
         match command {
             // After a refused RSET, MAIL would be refused as well, for good, and by no fault of the mail.
             Command::Reset if answer.is_success() => self.dirty = false,
             Command::Mail if answer.is_success() => self.dirty = true,
-            Command::Mail if refused => self.decide_all(|| refusal(Answered::Mail, &answer)),
+            Command::Mail if refused => self.decide_all(|| refusal(Answered::Mail, answer)),
             Command::Rcpt(place) => return self.apply_rcpt(place, answer),
             Command::Data if answer.code / 100 == 3 => self.begin_content(outbox),
-            Command::Data if refused => self.decide_all(|| refusal(Answered::Data, &answer)),
+            Command::Data if refused => self.decide_all(|| refusal(Answered::Data, answer)),
             Command::Dot if answer.is_success() => {
                 self.dirty = false;
                 self.decide_all(|| Fate::Accepted(answer.clone()));
             }
             Command::Dot if refused => {
                 self.dirty = false;
-                self.decide_all(|| refusal(Answered::EndOfData, &answer));
+                self.decide_all(|| refusal(Answered::EndOfData, answer));
+            }
+            Command::DotFor(place) if answer.is_success() => {
+                self.dirty = false;
+                self.decide(place, Fate::Accepted(answer.clone()));
+            }
+            Command::DotFor(place) if refused => {
+                self.dirty = false;
+                self.decide(place, refusal(Answered::EndOfData, answer));
             }
             _ => return false,
         }
         true
     }
 
-    fn apply_rcpt(&mut self, place: usize, answer: Answer) -> bool {
+    fn apply_rcpt(&mut self, place: usize, answer: &Answer) -> bool {
         if self.fates[place].is_some() {
             // MAIL was refused before: whatever is said now follows from that.
             return true;
         }
         if answer.is_success() {
             self.accepted = true;
-        } else if self.accepted && means_too_many(&answer) {
+        } else if self.accepted && means_too_many(answer) {
             // Those not yet asked for would be told the same, and count as errors.
             let unasked = match self.next {
                 Some(Command::Rcpt(unasked)) => unasked,
@@ -211,9 +235,9 @@ impl Transaction {
             for other in unasked..self.fates.len() {
                 self.decide(other, Fate::NextTransaction(answer.clone()));
             }
-            self.decide(place, Fate::NextTransaction(answer));
+            self.decide(place, Fate::NextTransaction(answer.clone()));
         } else if answer.is_transient() || answer.is_permanent() {
-            self.decide(place, refusal(Answered::Rcpt, &answer));
+            self.decide(place, refusal(Answered::Rcpt, answer));
         } else {
             return false;
         }
@@ -244,9 +268,20 @@ impl Transaction {
     }
 
     fn await_dot(&mut self, outbox: &mut Outbox) {
-        outbox.command_added();
         self.content = None;
-        self.awaited.push_back((Command::Dot, 0));
+        let dots: Vec<_> = match self.protocol {
+            Protocol::Smtp => vec![Command::Dot],
+            Protocol::Lmtp => {
+                let all = self.fates.iter().enumerate();
+                all.filter(|(_, fate)| fate.is_none())
+                    .map(|(place, _)| Command::DotFor(place))
+                    .collect()
+            }
+        };
+        for dot in dots {
+            outbox.command_added();
+            self.awaited.push_back((dot, 0));
+        }
     }
 
     fn decide(&mut self, place: usize, fate: Fate) {
@@ -270,7 +305,7 @@ impl Transaction {
         match self.awaited.front() {
             Some((Command::Reset | Command::Mail, _)) => Answered::Mail,
             Some((Command::Rcpt(_), _)) => Answered::Rcpt,
-            Some((Command::Dot, _)) => Answered::EndOfData,
+            Some((Command::Dot | Command::DotFor(_), _)) => Answered::EndOfData,
             // Without its end no content is accepted: that is as far as DATA.
             Some((Command::Data, _)) | None => Answered::Data,
         }
@@ -278,14 +313,16 @@ impl Transaction {
 
     /// Whether content was begun, so that a refusal means the content, also before its end.
     pub(super) fn is_past_data(&self) -> bool {
-        self.content.is_some() || matches!(self.awaited.front(), Some((Command::Dot, _)))
+        let awaited = self.awaited.front();
+        let ended = matches!(awaited, Some((Command::Dot | Command::DotFor(_), _)));
+        self.content.is_some() || ended
     }
 
     /// How long to wait for what is due.
     pub(super) fn timeout(&self, timeouts: &Timeouts) -> Duration {
         match self.awaited.front() {
             Some((Command::Data, _)) => timeouts.data,
-            Some((Command::Dot, _)) => timeouts.end_of_data,
+            Some((Command::Dot | Command::DotFor(_), _)) => timeouts.end_of_data,
             None if self.content.is_some() => timeouts.block,
             _ => timeouts.command,
         }
@@ -304,7 +341,7 @@ impl Transaction {
         };
         let fates = self.fates.into_iter();
         fates
-            .map(|fate| fate.unwrap_or(Fate::Broken(broken)))
+            .map(|fate| fate.unwrap_or_else(|| Fate::Broken(broken.clone())))
             .collect()
     }
 
@@ -329,7 +366,7 @@ fn unfit_whole(mail: &Mail, extensions: &Extensions) -> Option<Unfit> {
     } = mail;
     let utf8 = !sender.address.is_ascii() || (sender.smtputf8 && content.utf8_header);
     if !is_safe_address(&sender.address) {
-        Some(Unfit::Address)
+        Some(Unfit::Sender)
     } else if extensions.refuses_size(content.size) {
         Some(Unfit::Size)
     } else if utf8 && !extensions.smtputf8 {

@@ -1,4 +1,4 @@
-use super::{Answer, MAX_LINE_LEN, Reply, Status, echo};
+use super::{Answer, MAX_LINE_LEN, Reply, Status, echo, misleads};
 use proptest::prelude::*;
 
 fn wire(reply: &Reply) -> String {
@@ -157,6 +157,42 @@ fn echoes() {
     check("a\r\n250 b\0", 96, "a250 b");
     check("üüü", 5, "üü");
     check("abc", 0, "");
+    // Shown as "a@good.test" where the overrides are obeyed, or as another word than it is.
+    check("\u{202e}tset.doog@a", 96, "tset.doog@a");
+    check("a\u{2066}b\u{2069}\u{200f}c@x", 96, "abc@x");
+    check(
+        "post\u{200b}mas\u{ad}ter\u{feff}\u{e0041}@x",
+        96,
+        "postmaster@x",
+    );
+    check("\u{61c}\u{180e}\u{2060}\u{fff9}", 96, "");
+    // Letters of any script stay, and so do marks that stand on them.
+    check(
+        "дядя@пример, e\u{301}, ไทย, 日本",
+        96,
+        "дядя@пример, e\u{301}, ไทย, 日本",
+    );
+}
+
+/// A control or a format character, as a regular expression knows them (General_Category Cc, Cf, Zl, Zp).
+#[test]
+fn what_misleads_is_what_unicode_calls_control_or_format() {
+    let format = proptest::string::string_regex("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]{64}").unwrap();
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    runner
+        .run(&format, |drawn| {
+            prop_assert!(drawn.chars().all(misleads), "{:?}", drawn);
+            Ok(())
+        })
+        .unwrap();
+    let seen =
+        proptest::string::string_regex("[\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Zs}]{64}").unwrap();
+    runner
+        .run(&seen, |drawn| {
+            prop_assert!(!drawn.contains(misleads), "{:?}", drawn);
+            Ok(())
+        })
+        .unwrap();
 }
 
 proptest! {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use queue::spool::{Change, Lease, Leased, Spool, Step};
+use queue::spool::{Change, Hold, Lease, Leased, Spool, Step};
 use queue::{HoldKey, MessageId, Progress, State};
 
 use super::mail::{self, lease, row, step, submit, time};
@@ -24,6 +24,7 @@ pub(super) const CASES: &[Case] = &[
     ("named messages come whatever they wait for", named),
     ("parks under our own limits end with the process", busy),
     ("also when there are very many", many_busy),
+    ("parks whose hold is lost end at the next start", lost),
 ];
 
 fn shape(leased: &[Leased]) -> Vec<(MessageId, Vec<u32>)> {
@@ -264,6 +265,7 @@ fn busy(ground: &mut dyn Ground) {
         add(&*spool, vec![under(HoldKey::Busy("b.example".into()))]),
         add(&*spool, vec![under(host())]),
     ];
+    submit(&*spool, set(host())).unwrap();
     assert!(due_lease(&*spool, 100, 10).is_empty());
     drop(spool);
     let spool = ground.open();
@@ -277,6 +279,44 @@ fn busy(ground: &mut dyn Ground) {
     assert_eq!(
         spool.get(ids[1]).unwrap().unwrap().rows,
         [(0, under(host()))]
+    );
+}
+
+fn set(key: HoldKey) -> Change {
+    let hold = Hold {
+        key,
+        until: time(50),
+        failures: 1,
+        reason: "421 later".into(),
+    };
+    Change {
+        hold: vec![hold],
+        ..Change::default()
+    }
+}
+
+fn lost(ground: &mut dyn Ground) {
+    let spool = ground.open();
+    let keys = [
+        "host 192.0.2.1:25",
+        "host 192.0.2.2:25",
+        "mailbox a@b.example",
+    ];
+    let ids = keys.map(|key| {
+        let parked = Progress {
+            parked: Some(key.parse().unwrap()),
+            ..row(10)
+        };
+        add(&*spool, vec![parked.clone(), parked])
+    });
+    submit(&*spool, set(keys[1].parse().unwrap())).unwrap();
+    assert!(due_lease(&*spool, 100, 10).is_empty());
+    drop(spool);
+    let spool = ground.open();
+    assert_eq!(spool.next_wake(), Ok(Some(time(10))));
+    assert_eq!(
+        shape(&due_lease(&*spool, 100, 10)),
+        [(ids[0], vec![0, 1]), (ids[2], vec![0, 1])]
     );
 }
 

@@ -1,6 +1,6 @@
 //! Messages, rows and holds: in, moved, out, and found again.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -22,6 +22,7 @@ pub(super) const CASES: &[Case] = &[
     ("every field comes back", fields),
     ("a list goes by id, in pages", list),
     ("a row moves; one that is gone stays gone", update),
+    ("a delay that was told is told no more", told),
     ("the last recipient takes the message along", done),
     ("a change is applied in its order, whole", order),
     ("changes of one thread are applied in order", in_line),
@@ -131,6 +132,7 @@ fn fields(ground: &mut dyn Ground) {
         backoff_steps: 3,
         appointment: Some(Appointment {
             host: host.map(|host| queue::HostKey(host.parse().unwrap())),
+            local: host.map(|_| Ipv6Addr::LOCALHOST.into()),
             wait_secs: 1 << 40,
             tongue,
         }),
@@ -151,7 +153,17 @@ fn fields(ground: &mut dyn Ground) {
         full(Some("192.0.2.1:2525"), Tongue::Prose, "mailbox ü@c.example"),
         row(1),
     ];
-    submit(&*spool, mail::enqueue(&message, b"x", rows.clone())).unwrap();
+    let mut change = mail::enqueue(&message, b"x", rows.clone());
+    let parked = rows.iter().filter_map(|row| row.parked.clone());
+    change.hold = parked
+        .map(|key| Hold {
+            key,
+            until: time(60),
+            failures: 0,
+            reason: "421 later".into(),
+        })
+        .collect();
+    submit(&*spool, change).unwrap();
     drop(spool);
     let Entry {
         message: found,
@@ -225,6 +237,38 @@ fn update(ground: &mut dyn Ground) {
     assert_eq!(rows_of(&*spool, message.id), Some(vec![(0, moved)]));
     assert_eq!(spool.count(), Ok(count(1, 1)));
     assert_eq!(spool.next_wake(), Ok(Some(time(300))));
+}
+
+fn told(ground: &mut dyn Ground) {
+    let spool = ground.open();
+    let message = mail::at(&*spool, 2);
+    let late = Progress {
+        delay_notice: Some(time(10)),
+        parked: Some(HoldKey::Mailbox("a@b.example".into())),
+        attempts: 3,
+        ..row(5)
+    };
+    submit(
+        &*spool,
+        mail::enqueue(&message, b"", vec![late.clone(), row(90)]),
+    )
+    .unwrap();
+    assert_eq!(spool.next_wake(), Ok(Some(time(10))));
+    // With a row that is gone, and a message that never was.
+    let told = Change {
+        told: vec![(message.id, 0), (message.id, 7), (MessageId(u64::MAX), 0)],
+        ..Change::default()
+    };
+    submit(&*spool, told).unwrap();
+    let now = Progress {
+        delay_notice: None,
+        ..late
+    };
+    assert_eq!(
+        rows_of(&*spool, message.id),
+        Some(vec![(0, now), (1, row(90))])
+    );
+    assert_eq!(spool.next_wake(), Ok(Some(time(90))));
 }
 
 fn done(ground: &mut dyn Ground) {

@@ -36,16 +36,16 @@ pub(super) fn octets(body: &Body) -> u64 {
 }
 
 impl Shelf {
-    /// What does not outlive a process goes.
+    /// What does not outlive a process goes, and what is parked under a hold that is not there is parked no longer.
     pub(super) fn restart(&mut self) {
         self.closed = false;
         self.holds.retain(|key, _| !matches!(key, HoldKey::Busy(_)));
         let parks = self
             .parked
             .iter()
-            .filter(|(key, _)| matches!(key, HoldKey::Busy(_)));
-        let busy: Vec<_> = parks.flat_map(|(_, rows)| rows.iter().copied()).collect();
-        for (id, recipient) in busy {
+            .filter(|(key, _)| !self.holds.contains_key(key));
+        let lost: Vec<_> = parks.flat_map(|(_, rows)| rows.iter().copied()).collect();
+        for (id, recipient) in lost {
             if let Some(row) = self
                 .mails
                 .get(&id)
@@ -66,6 +66,16 @@ impl Shelf {
         }
         for (id, recipient, row) in change.update {
             self.set(id, recipient, row);
+        }
+        for (id, recipient) in change.told {
+            let mail = self.mails.get(&id);
+            if let Some(row) = mail.and_then(|mail| mail.rows.get(&recipient)) {
+                let row = Progress {
+                    delay_notice: None,
+                    ..row.clone()
+                };
+                self.set(id, recipient, row);
+            }
         }
         for (id, recipient) in change.done {
             self.done(id, recipient);

@@ -28,6 +28,7 @@ pub(super) struct Request {
 pub(super) struct Prepared {
     pub(super) enqueue: Vec<NewMail>,
     pub(super) update: Vec<(MessageId, u32, Progress)>,
+    pub(super) told: Vec<(MessageId, u32)>,
     pub(super) done: Vec<(MessageId, u32)>,
     pub(super) hold: Vec<Hold>,
     pub(super) unhold: Vec<HoldKey>,
@@ -130,6 +131,7 @@ pub(super) struct Statements<'c> {
     insert_body: Statement<'c>,
     insert_progress: Statement<'c>,
     pub(super) update_progress: Statement<'c>,
+    select_progress: Statement<'c>,
     delete_progress: Statement<'c>,
     has_progress: Statement<'c>,
     delete_message: Statement<'c>,
@@ -151,6 +153,10 @@ impl<'c> Statements<'c> {
             insert_body: conn.prepare("INSERT INTO body (message, content) VALUES (?1, ?2)")?,
             insert_progress: conn.prepare(row::INSERT_PROGRESS)?,
             update_progress: conn.prepare(row::UPDATE_PROGRESS)?,
+            select_progress: conn.prepare(&format!(
+                "SELECT {} FROM progress WHERE message = ?1 AND recipient = ?2",
+                row::PROGRESS
+            ))?,
             delete_progress: conn.prepare("DELETE FROM progress WHERE message = ?1 AND recipient = ?2")?,
             has_progress: conn.prepare("SELECT 1 FROM progress WHERE message = ?1")?,
             delete_message: conn.prepare("DELETE FROM message WHERE id = ?1 RETURNING octets")?,
@@ -183,6 +189,9 @@ impl<'c> Statements<'c> {
             if let Some(id) = key(*id) {
                 row::write_progress(&mut self.update_progress, id, *recipient, progress)?;
             }
+        }
+        for (id, recipient) in &change.told {
+            self.told(*id, *recipient)?;
         }
         for (id, recipient) in &change.done {
             self.done(*id, *recipient, effects)?;
@@ -230,6 +239,23 @@ impl<'c> Statements<'c> {
         effects.totals.last_id = effects.totals.last_id.max(new.id.0);
         effects.totals.messages += 1;
         effects.totals.recipients += new.rows.len() as u64;
+        Ok(())
+    }
+
+    /// By way of the row, since its wake time is not ours to compute.
+    fn told(&mut self, id: MessageId, recipient: u32) -> rusqlite::Result<()> {
+        let Some(id) = key(id) else { return Ok(()) };
+        let found = self
+            .select_progress
+            .query_row(params![id, recipient], row::read_progress)
+            .optional()?;
+        if let Some((.., progress)) = found {
+            let progress = Progress {
+                delay_notice: None,
+                ..progress
+            };
+            row::write_progress(&mut self.update_progress, id, recipient, &progress)?;
+        }
         Ok(())
     }
 

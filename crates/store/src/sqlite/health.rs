@@ -1,5 +1,6 @@
 //! Whether the spool may still be believed.
 
+use std::fmt;
 use std::io;
 use std::sync::OnceLock;
 
@@ -26,10 +27,11 @@ impl Health {
 
     /// What an error of SQLite means, and the end of trust if it means that.
     pub(super) fn sqlite(&self, error: &rusqlite::Error) -> SpoolError {
-        if passes(error) {
-            return self.check().err().unwrap_or(SpoolError::Full);
-        }
-        self.sicken(format!("spool.db: {error}"))
+        let means = match error.sqlite_error() {
+            Some(cause) => meaning(cause),
+            None => Meaning::Sick,
+        };
+        self.judge("spool.db", means, error)
     }
 
     /// The same for a body's file, except for its fsync.
@@ -37,16 +39,27 @@ impl Health {
         use io::ErrorKind::{Interrupted, OutOfMemory, QuotaExceeded, StorageFull};
         let too_many_open = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE]
             .map(rustix::io::Errno::raw_os_error);
-        let passes = matches!(
-            error.kind(),
-            StorageFull | QuotaExceeded | OutOfMemory | Interrupted
-        ) || error
-            .raw_os_error()
-            .is_some_and(|code| too_many_open.contains(&code));
-        if passes {
-            return self.check().err().unwrap_or(SpoolError::Full);
-        }
-        self.sicken(format!("{what}: {error}"))
+        let means = match error.kind() {
+            StorageFull | QuotaExceeded => Meaning::Full,
+            OutOfMemory | Interrupted => Meaning::Short,
+            _ if error
+                .raw_os_error()
+                .is_some_and(|code| too_many_open.contains(&code)) =>
+            {
+                Meaning::Short
+            }
+            _ => Meaning::Sick,
+        };
+        self.judge(what, means, error)
+    }
+
+    fn judge(&self, what: &str, means: Meaning, error: &dyn fmt::Display) -> SpoolError {
+        let passing = match means {
+            Meaning::Full => SpoolError::Full,
+            Meaning::Short => SpoolError::Short(format!("{what}: {error}")),
+            Meaning::Sick => return self.sicken(format!("{what}: {error}")),
+        };
+        self.check().err().unwrap_or(passing)
     }
 
     /// A failed fsync: the kernel may have dropped what it could not write, and says so only once. There is no
@@ -56,18 +69,31 @@ impl Health {
     }
 }
 
-/// Nothing was kept and nothing is in doubt; later it may work. Everything else is sickness: when in doubt, stop.
-fn passes(error: &rusqlite::Error) -> bool {
-    let Some(cause) = error.sqlite_error() else {
-        return false;
-    };
+/// What an error means. With the first two nothing was kept and nothing is in doubt; later it may work. Everything
+/// else is sickness: when in doubt, stop.
+enum Meaning {
+    /// No room.
+    Full,
+    /// Something else is used up or taken.
+    Short,
+    Sick,
+}
+
+fn meaning(cause: &rusqlite::ffi::Error) -> Meaning {
     match cause.code {
-        ErrorCode::DiskFull | ErrorCode::OutOfMemory => true,
-        // An administrator's shell that sits on a write transaction; no more file descriptors.
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::CannotOpen => true,
+        ErrorCode::DiskFull => Meaning::Full,
+        // No more file descriptors; an administrator's shell that sits on a write transaction.
+        ErrorCode::OutOfMemory
+        | ErrorCode::CannotOpen
+        | ErrorCode::DatabaseBusy
+        | ErrorCode::DatabaseLocked => Meaning::Short,
         // The shared index of the log could not grow on a full disk. It holds nothing that must last.
-        ErrorCode::SystemIoFailure => cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE,
-        _ => false,
+        ErrorCode::SystemIoFailure
+            if cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE =>
+        {
+            Meaning::Full
+        }
+        _ => Meaning::Sick,
     }
 }
 
@@ -80,44 +106,57 @@ mod tests {
         rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
     }
 
+    fn word(error: &SpoolError) -> &'static str {
+        match error {
+            SpoolError::Full => "full",
+            SpoolError::Short(_) => "short",
+            SpoolError::Sick(_) => "sick",
+            SpoolError::Closed => "closed",
+        }
+    }
+
     #[test]
     fn what_each_error_of_sqlite_means() {
-        for (code, passes) in [
-            (ffi::SQLITE_FULL, true),
-            (ffi::SQLITE_BUSY, true),
-            (ffi::SQLITE_NOMEM, true),
-            (ffi::SQLITE_IOERR_SHMSIZE, true),
-            (ffi::SQLITE_IOERR_FSYNC, false),
-            (ffi::SQLITE_IOERR_DIR_FSYNC, false),
-            (ffi::SQLITE_IOERR_WRITE, false),
-            (ffi::SQLITE_IOERR_READ, false),
-            (ffi::SQLITE_IOERR, false),
-            (ffi::SQLITE_CORRUPT, false),
-            (ffi::SQLITE_NOTADB, false),
-            (ffi::SQLITE_READONLY, false),
-            (ffi::SQLITE_CONSTRAINT, false),
+        for (code, means) in [
+            (ffi::SQLITE_FULL, "full"),
+            (ffi::SQLITE_IOERR_SHMSIZE, "full"),
+            (ffi::SQLITE_BUSY, "short"),
+            (ffi::SQLITE_LOCKED, "short"),
+            (ffi::SQLITE_NOMEM, "short"),
+            (ffi::SQLITE_CANTOPEN, "short"),
+            (ffi::SQLITE_IOERR_FSYNC, "sick"),
+            (ffi::SQLITE_IOERR_DIR_FSYNC, "sick"),
+            (ffi::SQLITE_IOERR_WRITE, "sick"),
+            (ffi::SQLITE_IOERR_READ, "sick"),
+            (ffi::SQLITE_IOERR, "sick"),
+            (ffi::SQLITE_CORRUPT, "sick"),
+            (ffi::SQLITE_NOTADB, "sick"),
+            (ffi::SQLITE_READONLY, "sick"),
+            (ffi::SQLITE_CONSTRAINT, "sick"),
         ] {
             let health = Health::default();
             let error = health.sqlite(&sqlite(code));
-            assert_eq!(error == SpoolError::Full, passes, "{code}: {error}");
-            assert_eq!(health.check().is_ok(), passes, "{code}");
+            assert_eq!(word(&error), means, "{code}: {error}");
+            assert_eq!(health.check().is_err(), means == "sick", "{code}");
         }
     }
 
     #[test]
     fn what_each_error_of_a_file_means() {
-        for (errno, passes) in [
-            (rustix::io::Errno::NOSPC, true),
-            (rustix::io::Errno::DQUOT, true),
-            (rustix::io::Errno::MFILE, true),
-            (rustix::io::Errno::IO, false),
-            (rustix::io::Errno::ROFS, false),
-            (rustix::io::Errno::FBIG, false),
+        for (errno, means) in [
+            (rustix::io::Errno::NOSPC, "full"),
+            (rustix::io::Errno::DQUOT, "full"),
+            (rustix::io::Errno::MFILE, "short"),
+            (rustix::io::Errno::NFILE, "short"),
+            (rustix::io::Errno::NOMEM, "short"),
+            (rustix::io::Errno::IO, "sick"),
+            (rustix::io::Errno::ROFS, "sick"),
+            (rustix::io::Errno::FBIG, "sick"),
         ] {
             let health = Health::default();
             let error = health.file("body", &errno.into());
-            assert_eq!(error == SpoolError::Full, passes, "{errno}: {error}");
-            assert_eq!(health.check().is_ok(), passes, "{errno}");
+            assert_eq!(word(&error), means, "{errno}: {error}");
+            assert_eq!(health.check().is_err(), means == "sick", "{errno}");
         }
     }
 

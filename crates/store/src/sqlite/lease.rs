@@ -14,8 +14,13 @@ use super::{read, row};
 /// So many rows beyond the limit are looked at when `step` leaves rows as they are, so that a lease always ends soon.
 const PASSED_OVER_MAX: usize = 10_000;
 
-/// The parks of a limit of our own end with the process that had the limit.
-const BUSY: &str = "parked >= 'busy ' AND parked < 'busy!'";
+/// The keys under which rows are parked and of which there is no hold; each found by one look into the index, however
+/// many rows are parked.
+const LOST: &str = "WITH RECURSIVE keys(key) AS ( \
+       SELECT min(parked) FROM progress WHERE parked IS NOT NULL \
+       UNION ALL \
+       SELECT (SELECT min(parked) FROM progress WHERE parked > key) FROM keys WHERE key IS NOT NULL) \
+     SELECT key FROM keys WHERE key IS NOT NULL AND key NOT IN (SELECT key FROM hold)";
 
 /// How rows are found.
 pub(super) struct Selects<'c> {
@@ -23,7 +28,6 @@ pub(super) struct Selects<'c> {
     parked: Statement<'c>,
     message: Statement<'c>,
     envelope: Statement<'c>,
-    busy: Statement<'c>,
 }
 
 impl<'c> Selects<'c> {
@@ -35,7 +39,6 @@ impl<'c> Selects<'c> {
             parked: select("WHERE parked = ?1 ORDER BY message, recipient")?,
             message: select("WHERE message = ?1 ORDER BY recipient")?,
             envelope: conn.prepare("SELECT id, received, envelope FROM message WHERE id = ?1")?,
-            busy: select(&format!("WHERE {BUSY} ORDER BY parked LIMIT ?1"))?,
         })
     }
 }
@@ -133,30 +136,43 @@ fn take(
     Ok(())
 }
 
-/// Ends up to `limit` parks that an earlier process left under limits of its own; whether there may be more.
-pub(super) fn end_busy_parks(
+/// Finds the keys of parks that nobody will end: those of limits of our own, which end with the process that had the
+/// limit, and those whose hold's record was lost.
+pub(super) fn lost_parks(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut keys = conn.prepare(LOST)?;
+    keys.query_map([], |row| row.get(0))?.collect()
+}
+
+/// Ends up to `limit` parks under these keys, and takes out the keys under which nothing is left.
+pub(super) fn end_lost_parks(
     statements: &mut Statements<'_>,
+    keys: &mut Vec<String>,
     limit: usize,
-) -> rusqlite::Result<bool> {
-    let found: Vec<_> = {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        statements
-            .lease
-            .busy
-            .query_map([limit], row::read_progress)?
-            .collect::<rusqlite::Result<_>>()?
-    };
-    for (message, recipient, progress) in &found {
-        let progress = Progress {
-            parked: None,
-            ..progress.clone()
-        };
-        row::write_progress(
-            &mut statements.update_progress,
-            *message,
-            *recipient,
-            &progress,
-        )?;
+) -> rusqlite::Result<()> {
+    let mut left = limit;
+    while let Some(key) = keys.last() {
+        let mut found = Vec::new();
+        {
+            let mut rows = statements.lease.parked.query([key])?;
+            while found.len() < left
+                && let Some(row) = rows.next()?
+            {
+                found.push(row::read_progress(row)?);
+            }
+        }
+        for (message, recipient, progress) in &found {
+            let progress = Progress {
+                parked: None,
+                ..progress.clone()
+            };
+            let update = &mut statements.update_progress;
+            row::write_progress(update, *message, *recipient, &progress)?;
+        }
+        left -= found.len();
+        if left == 0 {
+            break;
+        }
+        keys.pop();
     }
-    Ok(found.len() == limit)
+    Ok(())
 }

@@ -106,6 +106,7 @@ impl SqliteSpool {
         Ok(Prepared {
             enqueue,
             update: change.update,
+            told: change.told,
             done: change.done,
             hold: change.hold,
             unhold: change.unhold,

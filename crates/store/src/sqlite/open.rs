@@ -109,7 +109,7 @@ impl SqliteSpool {
         sync_dir(&dir).map_err(|e| OpenError::io(&dir, e))?;
 
         let gauges = Arc::new(Gauges::default());
-        let (totals, busy_parks) =
+        let (totals, lost_parks) =
             begin(&conn, &gauges).map_err(|e| OpenError::sqlite(&path, e))?;
         let health = Arc::new(Health::default());
         let readers = Arc::new(Readers::new(path, Arc::clone(&health)));
@@ -126,7 +126,7 @@ impl SqliteSpool {
             gauges: Arc::clone(&gauges),
             files: Arc::clone(&files),
             totals,
-            busy_parks,
+            lost_parks,
             sweep: Some(sweep),
             lock,
         };
@@ -169,8 +169,8 @@ impl SqliteSpool {
     }
 }
 
-/// What is known at the start; ends the holds and parks of limits that the last process had.
-fn begin(conn: &Connection, gauges: &Gauges) -> rusqlite::Result<(Totals, bool)> {
+/// What is known at the start; ends the holds and parks of limits that the last process had, and parks without a hold.
+fn begin(conn: &Connection, gauges: &Gauges) -> rusqlite::Result<(Totals, Vec<String>)> {
     let mut statements = Statements::new(conn)?;
     let totals = conn.query_row(
         "SELECT last_id, messages, recipients FROM state",
@@ -188,10 +188,15 @@ fn begin(conn: &Connection, gauges: &Gauges) -> rusqlite::Result<(Totals, bool)>
         "DELETE FROM hold WHERE key >= 'busy ' AND key < 'busy!'",
         [],
     )?;
-    let busy_parks = super::lease::end_busy_parks(&mut statements, writer::BUSY_PARKS)?;
+    let mut lost_parks = super::lease::lost_parks(&start)?;
+    super::lease::end_lost_parks(&mut statements, &mut lost_parks, writer::LOST_PARKS)?;
     let (wake, spare_pages) = statements.gauges()?;
     start.commit()?;
-    let wake = if busy_parks { 0 } else { wake.unwrap_or(NEVER) };
+    let wake = if lost_parks.is_empty() {
+        wake.unwrap_or(NEVER)
+    } else {
+        0
+    };
     gauges.next_wake.store(wake, Ordering::Release);
     gauges.messages.store(totals.messages, Ordering::Relaxed);
     gauges
@@ -200,7 +205,7 @@ fn begin(conn: &Connection, gauges: &Gauges) -> rusqlite::Result<(Totals, bool)>
     gauges
         .spare_octets
         .store(spare_pages * writer::PAGE, Ordering::Relaxed);
-    Ok((totals, busy_parks))
+    Ok((totals, lost_parks))
 }
 
 fn start_writer(conn: Connection, desk: Desk) -> io::Result<Pen> {

@@ -12,18 +12,20 @@ use smtp::{Content, Recipient, Sender};
 
 /// The columns that [`read_progress`] expects, in its order.
 pub(super) const PROGRESS: &str = "message, recipient, state, due, expires, attempts, backoff_steps, broken, \
-     appointment_host, appointment_secs, appointment_tongue, parked, stretched, delay_notice, last_reply";
+     appointment_host, appointment_secs, appointment_tongue, parked, stretched, delay_notice, last_reply, \
+     appointment_local";
 
 /// All columns of a row, as [`write_progress`] binds them.
 pub(super) const INSERT_PROGRESS: &str = "INSERT INTO progress (message, recipient, state, due, expires, wake, attempts, \
      backoff_steps, broken, appointment_host, appointment_secs, appointment_tongue, parked, stretched, delay_notice, \
-     last_reply) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+     last_reply, appointment_local) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 /// The same for a row that is there.
 pub(super) const UPDATE_PROGRESS: &str = "UPDATE progress SET state = ?3, due = ?4, expires = ?5, wake = ?6, \
      attempts = ?7, backoff_steps = ?8, broken = ?9, appointment_host = ?10, appointment_secs = ?11, \
-     appointment_tongue = ?12, parked = ?13, stretched = ?14, delay_notice = ?15, last_reply = ?16 \
-     WHERE message = ?1 AND recipient = ?2";
+     appointment_tongue = ?12, parked = ?13, stretched = ?14, delay_notice = ?15, last_reply = ?16, \
+     appointment_local = ?17 WHERE message = ?1 AND recipient = ?2";
 
 /// The times a column holds: whole milliseconds since 1970, rounded up so that nothing is due early, and clamped.
 pub(super) fn millis(time: SystemTime) -> i64 {
@@ -72,6 +74,9 @@ pub(super) fn write_progress(
         row.stretched,
         row.delay_notice.map(millis),
         row.last_reply,
+        appointment
+            .and_then(|a| a.local)
+            .map(|local| local.to_string()),
     ])
 }
 
@@ -83,6 +88,10 @@ pub(super) fn read_progress(row: &Row<'_>) -> rusqlite::Result<(i64, u32, Progre
             host: match row.get_ref(8)?.as_str_or_null()? {
                 None => None,
                 Some(host) => Some(queue::HostKey(host.parse().map_err(|e| bad(8, e))?)),
+            },
+            local: match row.get_ref(15)?.as_str_or_null()? {
+                None => None,
+                Some(local) => Some(local.parse().map_err(|e| bad(15, e))?),
             },
             wait_secs: u64::try_from(row.get::<_, i64>(9)?).unwrap_or(0),
             tongue: tongue_named(tongue).ok_or_else(|| bad(10, Unknown("tongue")))?,

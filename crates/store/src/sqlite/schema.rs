@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::OpenError;
 
 /// One step from each version to the next. Never changed once released; a new version is a new step.
-const STEPS: &[&str] = &[V1];
+const STEPS: &[&str] = &[V1, V2];
 
 /// The version this program writes.
 const VERSION: usize = STEPS.len();
@@ -68,6 +68,13 @@ const V1: &str = "
     INSERT INTO state VALUES (0, 0, 0);
 ";
 
+/// An appointment's other end: our own address.
+const V2: &str = "ALTER TABLE progress ADD COLUMN appointment_local TEXT;";
+
+/// A spool that no server of this version has opened yet, as a reader takes it: reading changes no file.
+const V1_AS_V2: &str =
+    "CREATE TEMP VIEW progress AS SELECT *, NULL AS appointment_local FROM main.progress;";
+
 /// The connection of the writer; makes or migrates the tables.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     let sqlite = |e| OpenError::sqlite(path, e);
@@ -99,6 +106,10 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     conn.busy_timeout(BUSY)?;
     // Memory-mapped reading is left out on purpose: there a bad sector is a signal, not an error.
     conn.pragma_update(None, "cache_size", -4 * 1024)?;
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 1 {
+        conn.execute_batch(V1_AS_V2)?;
+    }
     Ok(conn)
 }
 

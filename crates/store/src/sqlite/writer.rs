@@ -25,7 +25,7 @@ const RESERVE: u64 = 1024 * 1024;
 /// How long the writer waits for readers when the disk is full.
 const SHRINK_WITHIN: Duration = Duration::from_millis(200);
 /// Parks of an earlier process that are ended in one transaction.
-pub(super) const BUSY_PARKS: usize = 2000;
+pub(super) const LOST_PARKS: usize = 2000;
 /// The page size of the database.
 pub(super) const PAGE: u64 = 4096;
 
@@ -52,8 +52,8 @@ pub(super) struct Desk {
     pub(super) gauges: Arc<Gauges>,
     pub(super) files: Arc<Files>,
     pub(super) totals: Totals,
-    /// Earlier parks are left to be ended.
-    pub(super) busy_parks: bool,
+    /// Keys of parks of an earlier process that are left to be ended.
+    pub(super) lost_parks: Vec<String>,
     /// The sweep of orphans, and what stops it.
     pub(super) sweep: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
     /// Given back last.
@@ -221,8 +221,8 @@ impl Writer<'_> {
             ..Effects::default()
         };
         match self.write(jobs, &mut effects) {
-            Ok((wake, spare_pages, busy_parks)) => {
-                self.desk.busy_parks = busy_parks;
+            Ok((wake, spare_pages, lost_parks)) => {
+                self.desk.lost_parks = lost_parks;
                 self.publish(&effects, wake, spare_pages);
                 Ok(())
             }
@@ -243,12 +243,12 @@ impl Writer<'_> {
         &mut self,
         jobs: &mut [Job],
         effects: &mut Effects,
-    ) -> rusqlite::Result<(Option<i64>, u64, bool)> {
+    ) -> rusqlite::Result<(Option<i64>, u64, Vec<String>)> {
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut busy_parks = self.desk.busy_parks;
+        let mut lost_parks = self.desk.lost_parks.clone();
         for job in jobs {
-            if busy_parks && matches!(job, Job::Lease(..)) {
-                busy_parks = lease::end_busy_parks(&mut self.statements, BUSY_PARKS)?;
+            if !lost_parks.is_empty() && matches!(job, Job::Lease(..)) {
+                lease::end_lost_parks(&mut self.statements, &mut lost_parks, LOST_PARKS)?;
             }
             self.statements.apply(job, effects)?;
         }
@@ -257,7 +257,7 @@ impl Writer<'_> {
         }
         let (wake, spare_pages) = self.statements.gauges()?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
-        Ok((wake, spare_pages, busy_parks))
+        Ok((wake, spare_pages, lost_parks))
     }
 
     /// After the commit, before anybody is told.
@@ -265,10 +265,10 @@ impl Writer<'_> {
         let gauges = &self.desk.gauges;
         self.desk.totals = effects.totals;
         // While parks are left to be ended, there is something to lease now.
-        let wake = if self.desk.busy_parks {
-            0
-        } else {
+        let wake = if self.desk.lost_parks.is_empty() {
             wake.unwrap_or(NEVER)
+        } else {
+            0
         };
         gauges.next_wake.store(wake, Ordering::Release);
         gauges

@@ -3,6 +3,7 @@
 use queue::progress::Appointment;
 use retry_hint::Tongue;
 
+use super::log::Log;
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -19,6 +20,7 @@ async fn appointments_choose_the_host() {
     let mut job = to(&["e@b.example", "a@b.example"]);
     let with = |last| Appointment {
         host: Some(host(last)),
+        local: None,
         wait_secs: 300,
         tongue: Tongue::Keyword,
     };
@@ -74,6 +76,134 @@ async fn appointments_choose_the_host() {
         short(&report)
     );
     peers.finish().await;
+}
+
+const MAIL: &str =
+    "C: MAIL FROM:<c@d.example>\nS: 250 Ok\nC: RCPT TO:<a@b.example>\nS: 250 Ok\nC: DATA\nS: 354 go
+    C: Subject: a\nC: \nC: ..x\nC: .\nS: 250 Ok\n";
+
+/// To a@b.example, with an appointment at this host that was made from 192.0.2.`from`.
+fn appointed(last: u8, from: u8) -> Job {
+    let mut job = to(&["a@b.example"]);
+    job.rows[0].1.appointment = Some(Appointment {
+        host: Some(host(last)),
+        local: Some([192, 0, 2, from].into()),
+        wait_secs: 300,
+        tongue: Tongue::Keyword,
+    });
+    job
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_appointment_is_made_and_kept_from_one_address() {
+    const DEFERS: &str =
+        "S: 220 mx\nC: EHLO me.example\nS: 250 mx\nC: MAIL FROM:<c@d.example>\nS: 250 Ok
+        C: RCPT TO:<a@b.example>\nS: 450 4.2.0 TIME=300 Greylisted";
+    let (deliverer, peers) = set_up(&[(1, DEFERS)]);
+    let report = attempt(&deliverer, &mut deliverer.lane(), &to(&["a@b.example"])).await;
+    let Outcome::Deferred(deferral) = &report.outcomes[0].1 else {
+        panic!("{report:?}")
+    };
+    assert_eq!(deferral.host, Some(host(1)));
+    assert_eq!(deferral.local, Some([192, 0, 2, 200].into()));
+    peers.finish().await;
+
+    // A session from another address won't do; one from the same will.
+    let usual: &'static str = format!("{GREETING}S: 250 mx\n{MAIL}C: QUIT\nS: 221 bye").leak();
+    let other: &'static str = format!("{GREETING}S: 250 mx\n{MAIL}{MAIL}hang").leak();
+    let (deliverer, peers) = set_up(&[(1, usual), (1, other)]);
+    let mut lane = deliverer.lane();
+    for job in [to(&["a@b.example"]), appointed(1, 5), appointed(1, 5)] {
+        let report = attempt(&deliverer, &mut lane, &job).await;
+        assert!(short(&report).contains(" 250 Ok"), "{report:?}");
+    }
+    let from = |last: u8| (host(1).0, Some([192, 0, 2, last].into()));
+    assert_eq!(peers.dialled(), [from(200), from(5)]);
+    drop(lane);
+    peers.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_appointment_from_an_address_that_is_gone_is_kept_from_another() {
+    let takes: &'static str = format!("{GREETING}S: 250 mx\n{MAIL}C: QUIT\nS: 221 bye").leak();
+    let peers = Peers::without(5);
+    peers.add(1, takes);
+    peers.add(1, takes);
+    let peers = Arc::new(peers);
+    let deliverer = Deliverer::with_dial(settings(), Arc::new(Zone(ZONE)), peers.clone());
+    let log = Log::start();
+    for _ in 0..2 {
+        let mut lane = deliverer.lane();
+        let report = attempt(&deliverer, &mut lane, &appointed(1, 5)).await;
+        assert!(short(&report).contains(" 250 Ok"), "{report:?}");
+        deliverer.close(lane).await;
+    }
+    let lines = log.take();
+    assert_eq!(lines.len(), 1, "told once: {lines:?}");
+    assert!(lines[0].starts_with("192.0.2.5 is no address of this machine any more"));
+    let from = |last: u8| (host(1).0, Some([192, 0, 2, last].into()));
+    assert_eq!(peers.dialled(), [from(5), from(200), from(5), from(200)]);
+    peers.finish().await;
+}
+
+/// The same over TCP: all of 127/8 is this machine, and the host sees where a connection starts.
+#[tokio::test]
+async fn an_appointed_host_sees_the_address_that_it_told_to_come_back() {
+    use tokio::io::AsyncWriteExt;
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let settings = Settings {
+        local_addr: None,
+        ..settings()
+    };
+    let deliverer = Deliverer::new(settings, Arc::new(Zone(ZONE)));
+    let relay = Destination::Relay {
+        host: addr.ip().to_string(),
+        port: addr.port(),
+    };
+    for (local, expected) in [
+        (None, "127.0.0.1"),
+        (Some("127.0.0.5"), "127.0.0.5"),
+        (Some("192.0.2.5"), "127.0.0.1"),
+    ] {
+        let mut job = job(relay.clone(), &["a@b.example"], Content::default());
+        job.rows[0].1.appointment = local.map(|local| Appointment {
+            host: Some(HostKey(addr)),
+            local: Some(local.parse().unwrap()),
+            wait_secs: 300,
+            tongue: Tongue::Keyword,
+        });
+        let mut lane = deliverer.lane();
+        let host = async {
+            let (mut stream, seen) = listener.accept().await.unwrap();
+            stream.write_all(b"450 TIME=7 later\r\n").await.unwrap();
+            seen.ip()
+        };
+        let (report, seen) = tokio::join!(attempt(&deliverer, &mut lane, &job), host);
+        assert_eq!(seen.to_string(), expected);
+        let Outcome::Deferred(deferral) = &report.outcomes[0].1 else {
+            panic!("{report:?}")
+        };
+        assert_eq!(deferral.local, Some(seen));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_appointed_host_that_is_held_or_down_is_not_waited_for() {
+    let takes: &'static str = format!("{GREETING}S: 250 mx\n{MAIL}hang").leak();
+    let held = Held(HashMap::from([(host(1), now() + Duration::from_secs(60))]));
+    for held in [held, none_held()] {
+        let (deliverer, peers) = set_up(&[(2, takes)]);
+        let mut lane = deliverer.lane();
+        let report = deliverer
+            .attempt(&mut lane, &appointed(1, 200), body(), &held, now())
+            .await;
+        let expected = "two.b.example[192.0.2.2]:25 250 Ok dsn=false";
+        assert_eq!(short(&report), expected);
+        drop(lane);
+        peers.finish().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

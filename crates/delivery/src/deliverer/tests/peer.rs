@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,20 +11,30 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexS
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::dial::{Dial, Io};
+use crate::dial::{Connection, Dial, Io};
 use crate::route::BoxFuture;
 
 /// One dialogue for each connection to an address. A line is `S: ` (said), `C: ` (heard, to the letter), `wait 5s`,
-/// `TLS` (shakes hands), `no TLS` (breaks the handshake), or `eat N` (octets that are read and not looked at). After
+/// `TLS` (shakes hands), `no TLS` (breaks the handshake), `220 and a reply behind it` (in one piece), or `eat N` (octets that are read and not looked at). After
 /// the last line the connection is closed; with `hang` as the last line it stays open until the client closes it.
 #[derive(Default)]
 pub(super) struct Peers {
     dialogues: Mutex<BTreeMap<SocketAddr, VecDeque<&'static str>>>,
     running: Mutex<Vec<JoinHandle<()>>>,
     dialled: Mutex<Vec<(SocketAddr, Option<IpAddr>)>>,
+    /// No connection can start from there.
+    gone: Option<IpAddr>,
 }
 
 impl Peers {
+    /// 192.0.2.`last` is no address of ours.
+    pub(super) fn without(last: u8) -> Self {
+        Self {
+            gone: Some([192, 0, 2, last].into()),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn add(&self, last: u8, dialogue: &'static str) {
         let addr = ([192, 0, 2, last], 25).into();
         self.dialogues
@@ -50,12 +61,21 @@ impl Peers {
 }
 
 impl Dial for Peers {
+    /// `/run/lmtp` is 192.0.2.1.
+    fn dial_socket<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<Connection>> {
+        assert_eq!(path, Path::new("/run/lmtp"));
+        self.dial(([192, 0, 2, 1], 25).into(), None)
+    }
+
     fn dial<'a>(
         &'a self,
         addr: SocketAddr,
         from: Option<IpAddr>,
-    ) -> BoxFuture<'a, io::Result<Box<dyn Io>>> {
+    ) -> BoxFuture<'a, io::Result<Connection>> {
         self.dialled.lock().unwrap().push((addr, from));
+        if from.is_some() && from == self.gone {
+            return Box::pin(async { Err(io::ErrorKind::AddrNotAvailable.into()) });
+        }
         let dialogue = self
             .dialogues
             .lock()
@@ -72,7 +92,8 @@ impl Dial for Peers {
                         .lock()
                         .unwrap()
                         .push(tokio::spawn(hold(theirs, dialogue)));
-                    Ok(Box::new(ours) as Box<dyn Io>)
+                    let io = Box::new(ours);
+                    Ok(Connection { io, local: from })
                 }
             }
         })
@@ -100,6 +121,8 @@ async fn hold(pipe: DuplexStream, dialogue: &'static str) {
         } else if line == "no TLS" {
             assert_eq!(io.read_u8().await.unwrap(), 22, "a handshake");
             let _ = io.write_all(b"\x15\x03\x03\x00\x02\x02\x28").await;
+        } else if line == "220 and a reply behind it" {
+            let _ = io.write_all(b"220 go\r\n250 evil\r\n").await;
         } else if line == "hang" {
             let mut rest = Vec::new();
             let _ = io.read_to_end(&mut rest).await;

@@ -1,0 +1,53 @@
+//! What the engine keeps of one client's session between its events.
+
+use crate::facts::Facts;
+use crate::slots::Charge;
+use crate::verdict::Refusal;
+use std::time::Duration;
+
+/// One client's session. A door makes one when a client comes, hands it in with each event, and ends it with
+/// [`super::Engine::gave_up`] or [`super::Engine::taken`] for each mail.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// What was looked up. The shell fills it in.
+    pub facts: Facts,
+    /// What an observing rule would have said at the last event: for the log.
+    pub observed: Option<Observed>,
+    /// The mailbox that the recipient's mail goes to, where the door knows one of another name (an alias, a tag). The
+    /// shell fills it in.
+    pub mailbox: Option<String>,
+    /// Its connection was judged.
+    pub(super) connected: bool,
+    /// It took a place of the load's for a mail that has not come yet.
+    pub(super) placed: bool,
+    pub(super) mail: Mail,
+}
+
+/// What would have been said, for who tries a rule out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// Refused.
+    Defer(Refusal),
+    /// Let in: after a wait of so long, or because it is known.
+    Pass {
+        /// How long it waited, when it did.
+        waited: Option<Duration>,
+    },
+}
+
+/// The mail under way.
+#[derive(Debug, Default)]
+pub(super) struct Mail {
+    /// What its recipients took.
+    pub(super) charges: Vec<Charge>,
+    /// The first recipient that was let in; what counts mails has counted it.
+    pub(super) first: Option<String>,
+}
+
+impl Session {
+    /// The same client's next mail begins: nothing is known of its sender.
+    pub(super) fn next_mail(&mut self) -> Mail {
+        self.facts.next_mail();
+        std::mem::take(&mut self.mail)
+    }
+}

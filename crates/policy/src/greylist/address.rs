@@ -1,0 +1,87 @@
+//! When two addresses are the same.
+
+use std::borrow::Cow;
+
+/// An address as it is compared: in lower case, and quoted only where it has to be.
+///
+/// A domain ignores case (RFC 5321 §2.4). A local part may not, strictly; but senders are seen that change its case
+/// between two attempts, and a record that a retry doesn't find breaks an appointment, while two mailboxes that
+/// differ in case alone merely share one. `"a"@x` is the mailbox `a@x` (RFC 5321 §4.1.2). Most addresses are as they
+/// are compared already: no allocation for them.
+pub(super) fn plain(address: &str) -> Cow<'_, str> {
+    match unquoted(address) {
+        Some(address) => Cow::Owned(address.to_lowercase()),
+        None => lower(address),
+    }
+}
+
+/// What is before the last `@` of an address as [`plain`] gives it, and what is after it; nothing, without one.
+pub(super) fn parts(plain: &str) -> (&str, &str) {
+    plain.rsplit_once('@').unwrap_or((plain, ""))
+}
+
+fn lower(address: &str) -> Cow<'_, str> {
+    let as_is = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    if address.bytes().all(as_is) {
+        Cow::Borrowed(address)
+    } else {
+        Cow::Owned(address.to_lowercase())
+    }
+}
+
+/// The address with a local part that is quoted without need, or has escapes without need, written plainly.
+fn unquoted(address: &str) -> Option<String> {
+    let (local, domain) = address.rsplit_once('@')?;
+    let inside = local.strip_prefix('"')?.strip_suffix('"')?;
+    let mut words = String::with_capacity(inside.len());
+    let mut escaped = false;
+    for c in inside.chars() {
+        if escaped || c != '\\' {
+            words.push(c);
+            escaped = false;
+        } else {
+            escaped = true;
+        }
+    }
+    if !words.split('.').all(is_atom) {
+        words = format!("\"{}\"", words.replace('\\', "\\\\").replace('"', "\\\""));
+    }
+    Some(format!("{words}@{domain}"))
+}
+
+/// RFC 5322 §3.2.3, RFC 6532 §3.2.
+fn is_atom(word: &str) -> bool {
+    let is_atext =
+        |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+    !word.is_empty() && word.chars().all(is_atext)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_mailbox_is_the_same_address() {
+        for (written, compared) in [
+            ("", ""),
+            ("postmaster", "postmaster"),
+            ("a@x.example", "a@x.example"),
+            ("A@X.Example", "a@x.example"),
+            ("Ä@x.example", "ä@x.example"),
+            (r#""a"@x.example"#, "a@x.example"),
+            (r#""A.b+c"@X.example"#, "a.b+c@x.example"),
+            (r#""\a\b"@x.example"#, "ab@x.example"),
+            // Must stay quoted.
+            (r#""a b"@x.example"#, r#""a b"@x.example"#),
+            (r#""a\ b"@x.example"#, r#""a b"@x.example"#),
+            (r#""a@b"@x.example"#, r#""a@b"@x.example"#),
+            (r#""a..b"@x.example"#, r#""a..b"@x.example"#),
+            (r#"""@x.example"#, r#"""@x.example"#),
+            (r#""\"a\""@x.example"#, r#""\"a\""@x.example"#),
+            (r#""a\\b"@x.example"#, r#""a\\b"@x.example"#),
+        ] {
+            assert_eq!(plain(written), compared, "{written}");
+            assert_eq!(plain(compared), compared, "once is enough: {written}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a store keeps of the book, and what changed of it.
+
+use super::calendar::Hold;
+use super::{Holder, Limit};
+use crate::Moment;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// One row that outlives the process. Texts have at most [`super::TEXT_MAX`] octets. Times are the book's
+/// ([`super::clock`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// What is counted for one rule and key.
+    Calendar {
+        /// Names the row; never given twice in a book's life.
+        id: u64,
+        /// The rule's name.
+        rule: String,
+        /// Whose limit it is under that rule.
+        key: String,
+        /// What is counted.
+        saved: Saved,
+    },
+    /// How far the book's time is ahead of the wall clock; there is one such row at most, and none for 0.
+    Clock {
+        /// So far.
+        ahead: Duration,
+    },
+    /// A place that someone was told.
+    Appointment {
+        /// Names the row; ascends with its age.
+        id: u64,
+        /// Who may claim it.
+        holder: Holder,
+        /// The client's address.
+        client: IpAddr,
+        /// The reverse-path.
+        sender: String,
+        /// The forward-path.
+        recipient: String,
+        /// The rule whose time was the latest.
+        rule: String,
+        /// The first visit.
+        asked: Moment,
+        /// The time told.
+        due: Moment,
+        /// The last moment at which it counts.
+        until: Moment,
+        /// What it has, in which calendars.
+        holds: Vec<Hold>,
+    },
+}
+
+/// What a calendar counted up to one moment. Reserved slots of a rate are in the appointments' rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// The limit it counts by.
+    pub limit: Limit,
+    /// How often its slots were numbered anew.
+    pub series: u32,
+    /// The moment.
+    pub at: Moment,
+    /// What is counted.
+    pub state: State,
+}
+
+/// See [`Saved`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Of a rate.
+    Rate {
+        /// Slots that passed unused and may be used still.
+        bank: u64,
+    },
+    /// Of a quota.
+    Quota {
+        /// In this window.
+        used: u64,
+        /// In the next.
+        booked: u64,
+    },
+}
+
+/// One step from the rows of before to those of now; to be applied in order, and what one
+/// [`super::Book::take_changes`] gave as a whole or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A new row.
+    Keep(Stored),
+    /// The calendar has another count.
+    Count {
+        /// The calendar's row.
+        id: u64,
+        /// What it has now.
+        saved: Saved,
+    },
+    /// The calendar is as good as new.
+    DropCalendar {
+        /// Its row.
+        id: u64,
+    },
+    /// The wall clock was set: the one row of [`Stored::Clock`] is this, or goes.
+    Clock {
+        /// How far the book's time is ahead of it.
+        ahead: Duration,
+    },
+    /// The appointment is over.
+    DropAppointment {
+        /// Its row.
+        id: u64,
+    },
+}

@@ -1,0 +1,200 @@
+//! Rates, quotas and load: who finds no room is told when there will be, and that place is kept for it.
+//!
+//! A [`Limit`] says how much; a calendar, one for each rule and key, counts it and keeps the places that were told; the
+//! [`Book`] holds the calendars and the appointments, and decides for one event over all limits that it touches.
+//!
+//! # What is proved
+//!
+//! In the book's own time, which is the wall clock's unless that was set back, as [`clock`] says:
+//!
+//! - **A rate** (`count/period burst B`): in any interval of length L, at most `B + ceil(L · count / period)` units are
+//!   counted, without a one more at the edges. A unit counts at its slot's time: when it was taken, for one that found
+//!   room at once; the slot's own time, for one that was reserved, whenever in its grace the mail really came, and for
+//!   whoever came in its holder's place behind that. A mail of several units (octets) stands in a row of slots and counts
+//!   at the last; at an interval's start at most one such row may stick out, so mails (not units) may count for the
+//!   largest cost less one more.
+//! - **A quota** (`count/period`): in each window at most `count` units. A reserved unit counts in the window it was
+//!   reserved in.
+//! - **A promise**: whoever comes back from 2 s before the time told until its grace is over is let in, whatever came
+//!   between or was configured meanwhile, unless an operator took it back.
+//!
+//! Where a limit is changed, the units promised under the old one come on top, once; a change takes nothing back.
+//! Where [`Bounds::calendars`] is reached, the calendar that is nearest to being as good as new is forgotten.
+
+pub mod clock;
+
+mod appointments;
+mod book;
+mod calendar;
+mod calendars;
+mod change;
+mod count;
+mod limit;
+mod quota;
+mod rate;
+mod restore;
+mod runs;
+
+pub use book::Book;
+pub use calendar::{Counted, Hold, Units};
+pub use change::{Change, Saved, State, Stored};
+pub use count::Counts;
+pub use limit::{Limit, LimitError};
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// So much early counts as on time: the clocks of two nodes differ.
+pub const EARLY: Duration = Duration::from_secs(2);
+
+/// What the tables may hold. A lower bound takes no promise back; it only lets nobody else in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Unclaimed appointments of one /24 or /48, over all calendars (4).
+    pub per_network: usize,
+    /// Appointments over all (100,000). Who comes when they are full is told no time: others' promises stay.
+    pub appointments: usize,
+    /// Calendars over all (100,000). Those that are as good as new go by themselves; then see [`self`].
+    pub calendars: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            per_network: 4,
+            appointments: 100_000,
+            calendars: 100_000,
+        }
+    }
+}
+
+/// Who is to come back, as the engine sees it: 128 bits made of what stays the same at its next visit (client network,
+/// sender, recipient, stage). Made with a key that outlives the process, since stored appointments are found by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Holder(pub u128);
+
+/// Who it is in words: the client's network is what appointments are limited by, the rest is for whoever reads the
+/// stored rows. Cut to [`TEXT_MAX`] octets.
+#[derive(Clone, Copy, Debug)]
+pub struct Party<'a> {
+    /// The client's address.
+    pub client: IpAddr,
+    /// The reverse-path, or nothing where it isn't known yet.
+    pub sender: &'a str,
+    /// The forward-path, or nothing.
+    pub recipient: &'a str,
+}
+
+/// Names are compared and kept up to this length, in octets: an address has at most 254 (RFC 5321 §4.5.3.1.3).
+pub const TEXT_MAX: usize = 256;
+
+/// One limit that an event touches. Two of the same rule and key are one, of both costs.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The rule's name, as the administrator knows it.
+    pub rule: &'a str,
+    /// Whose limit it is under that rule: an address, a domain, a network.
+    pub key: &'a str,
+    /// How much.
+    pub limit: Limit,
+    /// Units that it takes: 1 for a message, octets for a size. Nothing is asked where it is 0.
+    pub cost: u64,
+    /// How far ahead a place may be told: [`Limit::period`], or 15 minutes for load. Where another of the event's limits
+    /// has a later time, the place may lie there.
+    pub horizon: Duration,
+    /// How long the place is kept behind its time. Of several asks, the longest holds for all.
+    pub grace: Grace,
+}
+
+/// How long a place is kept behind the time told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grace {
+    /// Rates and quotas: as long as the wait was, and 15 minutes at least.
+    Lasting,
+    /// Load: 5 s, then it goes to whoever is there.
+    Brief,
+}
+
+impl Grace {
+    /// The grace behind a wait.
+    pub fn span(self, wait: Duration) -> Duration {
+        match self {
+            Self::Lasting => wait.max(Duration::from_secs(15 * 60)),
+            Self::Brief => Duration::from_secs(5),
+        }
+    }
+}
+
+/// The answer to one event.
+#[derive(Debug)]
+pub enum Booking {
+    /// There is room, or it was kept. End the charge with [`Book::spend`] or [`Book::release`].
+    Admitted {
+        /// What it took.
+        charge: Charge,
+        /// It had an appointment.
+        kept: Option<Kept>,
+    },
+    /// Come back then: the place is kept.
+    Told {
+        /// The rule whose time was the latest.
+        rule: Arc<str>,
+        /// In so many whole seconds, rounded up.
+        wait_secs: u64,
+        /// It was told just now; else it stood already, and nothing was booked.
+        first: bool,
+    },
+    /// Not now, and no time to tell: nothing was taken.
+    Full {
+        /// The rule that had no room.
+        rule: Arc<str>,
+        /// Why no place was reserved.
+        why: Why,
+    },
+}
+
+/// An appointment that was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The rule that was told.
+    pub rule: Arc<str>,
+    /// How long after the first visit it came.
+    pub waited: Duration,
+    /// How long after the time told; zero for up to 2 s before.
+    pub late: Duration,
+}
+
+/// Why there is no time to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The network has its four appointments.
+    Network,
+    /// No place up to the horizon, or none that all of the event's limits have at the same time.
+    Horizon,
+    /// The limit is smaller than this one event: no time will ever do.
+    TooLarge,
+    /// [`Bounds::appointments`] or [`Bounds::calendars`] is reached.
+    Tables,
+}
+
+/// What an admitted event took. One that is dropped counts as spent; spent slots can be used better when that is said.
+#[must_use = "spend it when the mail was taken, release it when it was refused after all"]
+#[derive(Debug)]
+pub struct Charge(pub(super) Took);
+
+#[derive(Debug)]
+pub(super) enum Took {
+    /// From what was there.
+    Fresh(Vec<Hold>),
+    /// An appointment's places.
+    Claimed { id: u64, holds: Vec<Hold> },
+}
+
+impl Charge {
+    /// What the limits count for it, and when.
+    pub fn counted(&self) -> impl Iterator<Item = Counted> + '_ {
+        let (Took::Fresh(holds) | Took::Claimed { holds, .. }) = &self.0;
+        holds.iter().map(Hold::counted)
+    }
+}

@@ -1,0 +1,133 @@
+//! What the engine says, before a door puts it into its protocol's words.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why somebody is sent away. Its name is the one in logs, statistics and configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// A stranger that has to come back once.
+    Greylist,
+    /// The recipient's mailbox is full.
+    Mailbox,
+    /// The recipient's rate or quota.
+    Recipient,
+    /// The client's rate.
+    Client,
+    /// The sender's rate.
+    Sender,
+    /// A check's look-up failed.
+    Lookup,
+    /// Mail can't be stored now.
+    Storage,
+    /// More comes in than can be taken.
+    Load,
+    /// The operator's list, or a check that failed for good.
+    Denied,
+}
+
+impl Reason {
+    /// All of them, in the order of tables.
+    pub const ALL: [Self; 9] = [
+        Self::Greylist,
+        Self::Mailbox,
+        Self::Recipient,
+        Self::Client,
+        Self::Sender,
+        Self::Lookup,
+        Self::Storage,
+        Self::Load,
+        Self::Denied,
+    ];
+
+    /// Its name in logs, statistics and configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Greylist => "greylist",
+            Self::Mailbox => "mailbox",
+            Self::Recipient => "recipient",
+            Self::Client => "client",
+            Self::Sender => "sender",
+            Self::Lookup => "lookup",
+            Self::Storage => "storage",
+            Self::Load => "load",
+            Self::Denied => "denied",
+        }
+    }
+
+    /// What is rejected, in the field's words: `Recipient address rejected`.
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Greylist | Self::Mailbox | Self::Recipient => "Recipient address rejected",
+            Self::Sender => "Sender address rejected",
+            Self::Client | Self::Lookup | Self::Load | Self::Denied => "Client host rejected",
+            Self::Storage => "End-of-data rejected",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A refusal: what a reply is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub reason: Reason,
+    /// The reply code: 421 only for what concerns the client itself, since it closes the session.
+    pub code: u16,
+    /// The enhanced status code (RFC 3463).
+    pub status: (u8, u8, u16),
+    /// The hint: whole seconds, rounded up; `None` where nothing is promised or measured, and for 5yz.
+    pub wait_secs: Option<u64>,
+    /// `Greylisted`; the shell adds when to try again. Never holds a peer's words.
+    pub text: String,
+}
+
+impl Refusal {
+    /// Come back: in so many seconds, or nobody knows when.
+    pub fn wait(
+        reason: Reason,
+        (code, status): (u16, (u8, u8, u16)),
+        words: &str,
+        wait_secs: Option<u64>,
+    ) -> Self {
+        Self {
+            reason,
+            code,
+            status,
+            wait_secs,
+            text: words.to_owned(),
+        }
+    }
+
+    /// Don't come back with this.
+    pub fn never(
+        reason: Reason,
+        (code, status): (u16, (u8, u8, u16)),
+        words: impl Into<String>,
+    ) -> Self {
+        Self {
+            reason,
+            code,
+            status,
+            wait_secs: None,
+            text: words.into(),
+        }
+    }
+}
+
+/// The engine's answer to one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Accept {
+        /// It went through a greylist wait of so long: for `X-Greylist:`.
+        waited: Option<Duration>,
+    },
+    /// Not now, or never.
+    Refuse(Refusal),
+}

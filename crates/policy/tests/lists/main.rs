@@ -1,0 +1,4 @@
+//! The operator's lists, and postgrey's files.
+
+mod overrides;
+mod postgrey;

@@ -1,0 +1,72 @@
+//! The records in the data directory: read beside a running server, changed through it, or without one.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use policy::Moment;
+use store::lock::DirLock;
+use store::policy::{Reader, Records};
+
+use crate::clock;
+use crate::config::Config;
+use crate::control::change::{Change, Changed};
+use crate::control::{self, Request, Response, not_permitted};
+use crate::node::RECORDS;
+use crate::rules_of::rules_of;
+use crate::stand_in::become_owner;
+
+/// Opens what there is to read. `None`: nothing was remembered yet.
+pub(super) fn reader(dir: &Path) -> Result<Option<Reader>, String> {
+    let path = dir.join(RECORDS);
+    match File::open(&path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(not_permitted(&path));
+        }
+        _ => {}
+    }
+    Reader::open(&path).map(Some).map_err(|err| err.to_string())
+}
+
+/// Changes the records, and waits until the change is in the file.
+pub(super) fn change(config: &Config, change: Change) -> Result<Changed, String> {
+    match control::ask(&config.data_dir, &Request::Policy(change.clone()))? {
+        Some(Response::Policy(changed)) => Ok(changed),
+        Some(_) => Err("control socket: the server answers something else".to_owned()),
+        None => without_server(config, change),
+    }
+}
+
+fn without_server(config: &Config, change: Change) -> Result<Changed, String> {
+    let dir = &config.data_dir;
+    if !dir.is_dir() {
+        return Err(format!(
+            "{}: there is no such directory: name the server's configuration with -c, or start it once",
+            dir.display()
+        ));
+    }
+    // Says what is wrong before anything is made or locked.
+    reader(dir)?;
+    if rustix::process::geteuid().is_root()
+        && let Err(err) = become_owner(dir)
+    {
+        eprintln!("postdate: {}: {err}", dir.display());
+    }
+    let _lock = DirLock::take(dir).map_err(|err| err.to_string())?;
+    let now = clock::now();
+    let records =
+        Records::open(&dir.join(RECORDS), rules_of(config), now).map_err(|err| err.to_string())?;
+    if let Some(damage) = records.damage() {
+        eprintln!("postdate: {damage}");
+    }
+    let changed = change.perform(&records, now)?;
+    records.close().map_err(|err| err.to_string())?;
+    Ok(changed)
+}
+
+/// `2026-11-23T22:47:01Z`
+pub(super) fn when(moment: Moment) -> String {
+    jiff::Timestamp::from_millisecond(moment.as_millis())
+        .map_or_else(|_| "never".to_owned(), |time| format!("{time:.0}"))
+}

@@ -1,0 +1,166 @@
+use super::*;
+
+fn directory(text: &str) -> Directory {
+    let mut config: Config = toml::from_str(text).expect("a configuration");
+    config.data_dir = "/data".into();
+    Directory::new(&config)
+}
+
+fn maildir(path: &str) -> Place {
+    Place::Maildir(path.into())
+}
+
+const HOME: &str = r#"
+    [local]
+    domains = ["home.example", "any.example"]
+    [local.mailboxes]
+    "Bob@home.example" = "/mail/bob"
+    "anna@home.example" = "mail/{domain}/{user}"
+    "*@any.example" = "/mail/{domain}/{user}"
+    [aliases]
+    "postmaster" = ["bob@home.example"]
+    "sales@home.example" = ["anna", "bob", "x@elsewhere.example"]
+    "bob+urgent@home.example" = ["anna@home.example"]
+    "@home.example" = ["bob@home.example"]
+    "anna@home.example" = ["anna@home.example", "archive@any.example"]
+    "loop@home.example" = ["pool@home.example"]
+    "pool@home.example" = ["loop@home.example"]
+    "moved@elsewhere.example" = ["bob@home.example"]
+"#;
+
+#[test]
+fn addresses_are_found_by_name_tag_and_catch_all() {
+    let here = directory(HOME);
+    for (address, expected) in [
+        ("bob@home.example", "bob@home.example"),
+        ("BOB@HOME.example", "BOB@HOME.example"),
+        ("bob+lists@home.example", "bob+lists@home.example"),
+        (
+            "bob+urgent@home.example",
+            "anna@home.example archive@any.example",
+        ),
+        (
+            "sales@home.example",
+            "anna@home.example archive@any.example bob@home.example x@elsewhere.example",
+        ),
+        ("nobody@home.example", "bob@home.example"),
+        ("postmaster@any.example", "bob@home.example"),
+        ("postmaster", "bob@home.example"),
+        ("\"postmaster\"@any.example", "bob@home.example"),
+        ("x@elsewhere.example", "x@elsewhere.example"),
+        ("moved@elsewhere.example", "bob@home.example"),
+    ] {
+        assert_eq!(
+            here.expand(address).expect("no loop").join(" "),
+            expected,
+            "{address}"
+        );
+    }
+    let circle = [
+        "loop@home.example",
+        "pool@home.example",
+        "loop@home.example",
+    ];
+    assert_eq!(
+        here.expand("loop@home.example"),
+        Err(AliasTrouble::Loop(circle.map(str::to_owned).to_vec()))
+    );
+}
+
+#[test]
+fn final_addresses_have_a_maildir() {
+    let here = directory(HOME);
+    for (address, path) in [
+        ("bob@home.example", Some("/mail/bob")),
+        ("bob+lists@home.example", Some("/mail/bob")),
+        ("anna@home.example", Some("/data/mail/home.example/anna")),
+        ("Zoe+x@any.example", Some("/mail/any.example/zoe")),
+        ("../../etc@any.example", None),
+        ("a/b@any.example", None),
+        (".hidden@any.example", None),
+        ("\"Zoe\"@any.example", Some("/mail/any.example/zoe")),
+        ("\"z\\oe+x\"@any.example", Some("/mail/any.example/zoe")),
+        ("\"..\"@any.example", None),
+        ("\"a/b\"@any.example", None),
+        (
+            "\"{domain}\"@any.example",
+            Some("/mail/any.example/{domain}"),
+        ),
+        ("\"bob\"@home.example", Some("/mail/bob")),
+        ("x@elsewhere.example", None),
+    ] {
+        let found = here.mailbox(address).map(|mailbox| mailbox.place);
+        assert_eq!(found, path.map(maildir), "{address}");
+    }
+}
+
+#[test]
+fn there_is_always_a_postmaster() {
+    let here = directory("[local]\ndomains = [\"h.example\"]\nmailboxes = {}");
+    assert_eq!(
+        here.find("postmaster@h.example"),
+        Found::Mailbox(Mailbox {
+            name: "postmaster@h.example".into(),
+            place: maildir("/data/mail/postmaster"),
+        })
+    );
+    assert_eq!(
+        here.find("Postmaster"),
+        Found::Mailbox(Mailbox {
+            name: "postmaster".into(),
+            place: maildir("/data/mail/postmaster"),
+        })
+    );
+    assert_eq!(here.find("bob@h.example"), Found::Nobody);
+}
+
+/// Each mailbox's own value counts; `lmtp` is for all that have none.
+#[test]
+fn mailboxes_may_be_behind_lmtp() {
+    let some = "[local]\ndomains = [\"h.example\", \"i.example\"]\n[local.mailboxes]\n\
+                \"bob@h.example\" = \"/mail/bob\"\n\"anna@h.example\" = \"lmtp:unix:/run/a\"\n\
+                \"*@i.example\" = \"lmtp:inet:[::1]\"\n";
+    let all = "[local]\ndomains = [\"h.example\", \"i.example\"]\nlmtp = \"unix:/run/all\"\n";
+    let both = some.replace("\n[local.", "\nlmtp = \"unix:/run/all\"\n[local.");
+    for (address, with_some, with_all, with_both) in [
+        ("Bob+x@h.example", "local", "lmtp:unix:/run/all", "local"),
+        (
+            "anna+x@h.example",
+            "lmtp:unix:/run/a",
+            "lmtp:unix:/run/all",
+            "lmtp:unix:/run/a",
+        ),
+        // Nobody.
+        (
+            "eve@h.example",
+            "local",
+            "lmtp:unix:/run/all",
+            "lmtp:unix:/run/all",
+        ),
+        (
+            "\"a/b\"@i.example",
+            "lmtp:inet:[::1]:24",
+            "lmtp:unix:/run/all",
+            "lmtp:inet:[::1]:24",
+        ),
+        ("postmaster", "local", "local", "local"),
+        (
+            "a@else.example",
+            "else.example",
+            "else.example",
+            "else.example",
+        ),
+    ] {
+        for (config, expected) in [(some, with_some), (all, with_all), (&both, with_both)] {
+            let here = directory(config);
+            assert_eq!(
+                here.destination(address).to_string(),
+                expected,
+                "{address}, {config}"
+            );
+        }
+    }
+    assert_eq!(directory(some).find("eve@h.example"), Found::Nobody);
+    let moved = directory(all).delivered_to("bob@h.example");
+    assert_eq!(moved, Some(delivery::local::Place::Elsewhere));
+}

@@ -1,0 +1,56 @@
+//! What a mail server is told, in packets.
+
+use super::packet::Offer;
+
+/// `SMFIF_ADDHDRS`: header fields may be added.
+const ADD_HEADERS: u32 = 0x01;
+/// `SMFIF_SETSYMLIST`: the macros that are wanted may be named.
+const SET_MACROS: u32 = 0x100;
+
+/// What needn't be sent: the body, header fields, the header's end, commands that the server doesn't know, DATA.
+const NOT_WANTED: u32 = 0x10 | 0x20 | 0x40 | 0x100 | 0x200;
+
+/// The macros that are wanted, by stage: connect, MAIL.
+const MACROS: [(u32, &str); 2] = [(0, "{client_ptr}"), (2, "i {auth_authen}")];
+
+/// Go on.
+pub(super) const CONTINUE: &[u8] = &[0, 0, 0, 1, b'c'];
+
+/// The answer to what a mail server can do, and whether header fields can be added.
+pub(super) fn negotiate(offer: Offer) -> (Vec<u8>, bool) {
+    let actions = offer.actions & (ADD_HEADERS | SET_MACROS);
+    let mut data = Vec::with_capacity(64);
+    for number in [offer.version.min(6), actions, offer.protocol & NOT_WANTED] {
+        data.extend_from_slice(&number.to_be_bytes());
+    }
+    if actions & SET_MACROS != 0 {
+        for (stage, names) in MACROS {
+            data.extend_from_slice(&stage.to_be_bytes());
+            data.extend_from_slice(names.as_bytes());
+            data.push(0);
+        }
+    }
+    (packet(b'O', &data), actions & ADD_HEADERS != 0)
+}
+
+/// The reply that the client gets, as it stands. A percent sign is doubled, since Sendmail and Postfix take one of two
+/// away.
+pub(super) fn refuse(reply: &str) -> Vec<u8> {
+    let mut data = reply.replace('%', "%%").into_bytes();
+    data.push(0);
+    packet(b'y', &data)
+}
+
+/// A header field, `Name: value`; only at the end of a message, before it goes on.
+pub(super) fn add_header(field: &str) -> Vec<u8> {
+    let (name, value) = field.split_once(": ").unwrap_or((field, ""));
+    packet(b'h', format!("{name}\0{value}\0").as_bytes())
+}
+
+fn packet(command: u8, data: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(data.len() + 1).unwrap_or(u32::MAX);
+    let mut packet = len.to_be_bytes().to_vec();
+    packet.push(command);
+    packet.extend_from_slice(data);
+    packet
+}

@@ -1,0 +1,207 @@
+//! The milter protocol, for Postfix and Sendmail. Here the whole reply is ours, so the hint stands in the first place.
+
+mod answer;
+mod packet;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use policy::{Event, Stage, Verdict};
+use tokio::sync::watch;
+
+use self::packet::{Malformed, Packet, Packets};
+use super::Desk;
+use super::reading::{self, HALF_TIMEOUT, Wire, more};
+use crate::judge::{Caller, reply};
+
+/// A client may say nothing for minutes, and a large mail, of which we hear only the end, may take an hour. The same as
+/// libmilter's.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(7210);
+
+/// A milter isn't told the client's protocol.
+const PROTOCOL: &str = "SMTP";
+
+/// One client of the mail server.
+struct Session {
+    caller: Caller,
+    client: IpAddr,
+    client_name: String,
+    reverse_name: String,
+    helo: String,
+    user: Option<String>,
+    sender: String,
+    size: u64,
+    /// Something of a mail was let in, and its end not yet.
+    open: bool,
+    field: Option<String>,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            caller: Caller::default(),
+            client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            client_name: String::new(),
+            reverse_name: String::new(),
+            helo: String::new(),
+            user: None,
+            sender: String::new(),
+            size: 0,
+            open: false,
+            field: None,
+        }
+    }
+}
+
+/// Answers until the mail server is through with its client, says what can't be understood, or nothing for too long.
+pub(super) async fn serve<W: Wire>(mut wire: W, desk: Arc<Desk>, mut stop: watch::Receiver<bool>) {
+    let mut packets = Packets::default();
+    let mut session = Session::default();
+    let mut adds_headers = false;
+    loop {
+        while let Some(packet) = packets.next() {
+            let answer = match packet {
+                Ok(Packet::Negotiate(offer)) => {
+                    let (answer, can_add) = answer::negotiate(offer);
+                    adds_headers = can_add;
+                    answer
+                }
+                Ok(Packet::Quit) => {
+                    session.end_mail(&desk);
+                    return;
+                }
+                Ok(packet) => session.take(&desk, packet, adds_headers).await,
+                Err(why) => {
+                    desk.misunderstood("a milter's client", &why);
+                    session.end_mail(&desk);
+                    return;
+                }
+            };
+            if !answer.is_empty() && !reading::answer(&mut wire, &answer).await {
+                session.end_mail(&desk);
+                return;
+            }
+        }
+        let patience = if packets.is_half() {
+            HALF_TIMEOUT
+        } else {
+            IDLE_TIMEOUT
+        };
+        if !more(&mut wire, packets.buffer(), patience, &mut stop).await {
+            if packets.is_half() {
+                desk.misunderstood("a milter's client", &Malformed::Half);
+            }
+            session.end_mail(&desk);
+            return;
+        }
+    }
+}
+
+impl Session {
+    /// The answer to one packet; empty where none is expected.
+    async fn take(&mut self, desk: &Desk, packet: Packet, adds_headers: bool) -> Vec<u8> {
+        match packet {
+            Packet::Macros(mut macros) => {
+                if let Some(name) = macros.remove("client_ptr") {
+                    self.reverse_name = if name == "unknown" {
+                        String::new()
+                    } else {
+                        name
+                    };
+                }
+                if let Some(user) = macros.remove("auth_authen") {
+                    self.user = Some(user).filter(|user| !user.is_empty());
+                }
+                Vec::new()
+            }
+            Packet::Connect { name, client } => {
+                let reverse_name = std::mem::take(&mut self.reverse_name);
+                *self = Self {
+                    client,
+                    client_name: name,
+                    reverse_name,
+                    ..Self::default()
+                };
+                self.caller.named(&self.client_name, &self.reverse_name);
+                self.ask(desk, Stage::Connect, "").await
+            }
+            Packet::Helo(name) => {
+                self.helo = name;
+                self.ask(desk, Stage::Helo, "").await
+            }
+            Packet::Mail { sender, size } => {
+                self.end_mail(desk);
+                (self.sender, self.size) = (sender, size);
+                self.ask(desk, Stage::Mail, "").await
+            }
+            Packet::Recipient(recipient) => self.ask(desk, Stage::Recipient, &recipient).await,
+            Packet::EndOfMessage => {
+                let mut answer = self.ask(desk, Stage::Message, "").await;
+                if answer == answer::CONTINUE {
+                    self.open = false;
+                    desk.judge.taken(&mut self.caller);
+                    if let Some(field) = self.field.take().filter(|_| adds_headers) {
+                        answer = answer::add_header(&field);
+                        answer.extend_from_slice(answer::CONTINUE);
+                    }
+                }
+                self.end_mail(desk);
+                answer
+            }
+            Packet::Abort => {
+                self.end_mail(desk);
+                Vec::new()
+            }
+            Packet::QuitAndStay => {
+                self.end_mail(desk);
+                *self = Self::default();
+                Vec::new()
+            }
+            Packet::Negotiate(_) | Packet::Quit | Packet::Other => answer::CONTINUE.to_vec(),
+        }
+    }
+
+    async fn ask(&mut self, desk: &Desk, stage: Stage, recipient: &str) -> Vec<u8> {
+        let event = Event {
+            stage,
+            client: self.client,
+            helo: &self.helo,
+            user: self.user.as_deref(),
+            sender: if stage < Stage::Mail {
+                ""
+            } else {
+                &self.sender
+            },
+            recipient,
+            size: if stage < Stage::Mail { 0 } else { self.size },
+        };
+        let verdict = desk.ask(&mut self.caller, &event, PROTOCOL).await;
+        match &verdict {
+            Verdict::Refuse(refusal) => {
+                let mut octets = Vec::new();
+                reply(refusal, &event, PROTOCOL).write_to(&mut octets);
+                answer::refuse(String::from_utf8_lossy(&octets).trim_end())
+            }
+            Verdict::Accept { .. } => {
+                self.open |= stage >= Stage::Mail;
+                if self.field.is_none() {
+                    self.field = desk.field(&verdict);
+                }
+                answer::CONTINUE.to_vec()
+            }
+        }
+    }
+
+    /// What is known of one mail, and not of its client. It didn't come in when its end was not let in.
+    fn end_mail(&mut self, desk: &Desk) {
+        if std::mem::take(&mut self.open) {
+            desk.judge.gave_up(&mut self.caller);
+        }
+        self.sender.clear();
+        self.size = 0;
+        self.field = None;
+    }
+}

@@ -1,0 +1,251 @@
+//! Asks the rules on behalf of a door. Every door has the same [`Judge`], so the same event meets the same verdict.
+
+mod words;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use policy::engine::{Observed, Session};
+use policy::{Event, Reason, Refusal, Verdict};
+use smtp::reply::echo;
+use store::policy::Records;
+use tokio::time::{Instant, sleep};
+
+use crate::checks::{Checks, ClientNames, Inquiry};
+use crate::clock::Clock;
+use crate::config::OnFailure;
+use crate::mailboxes::MailboxNews;
+use crate::names::Names;
+use crate::site::SharedSite;
+
+pub(crate) use words::{brief, greylist_field, reply};
+
+/// Between two looks at whether the records have caught up.
+const CATCH_UP: Duration = Duration::from_millis(20);
+
+/// What is kept of one session between its events. A door makes one for each client that connects, hands it in with
+/// each event, and ends it with [`Judge::gave_up`].
+#[derive(Debug, Default)]
+pub(crate) struct Caller {
+    session: Session,
+    /// The client's name, confirmed forward, and that of its PTR record.
+    names: Option<(String, String)>,
+    /// Another mail begins with the next event.
+    anew: bool,
+    /// The whole content, where a rule has to read it.
+    content: Option<Arc<Vec<u8>>>,
+}
+
+impl Caller {
+    /// What the mail server in front knows already: the client's name, confirmed forward, and the name of its PTR
+    /// record; empty where there is none.
+    pub(crate) fn named(&mut self, client_name: &str, reverse_name: &str) {
+        self.names = Some((client_name.to_owned(), reverse_name.to_owned()));
+    }
+
+    /// Another mail begins; what became of the one before is not known, so it counts as taken.
+    pub(crate) fn next_mail(&mut self) {
+        self.anew = true;
+    }
+
+    /// The mailbox that the next recipient's mail goes to, if there is one here.
+    pub(crate) fn goes_to(&mut self, mailbox: Option<String>) {
+        self.session.mailbox = mailbox;
+    }
+
+    /// The content, for the event at its end.
+    pub(crate) fn holds(&mut self, content: Option<Vec<u8>>) {
+        self.content = content.map(Arc::new);
+    }
+}
+
+/// The rules, with what they remember and what they look up.
+pub(crate) struct Judge {
+    pub(crate) site: Arc<SharedSite>,
+    pub(crate) records: Arc<Records>,
+    checks: Checks,
+    clock: Clock,
+}
+
+impl Judge {
+    pub(crate) fn new(
+        site: Arc<SharedSite>,
+        records: Arc<Records>,
+        names: Arc<Names>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            site,
+            records,
+            checks: Checks::new(names, clock.clone()),
+            clock,
+        }
+    }
+
+    /// Judges one step of a session, and remembers it.
+    pub(crate) async fn judge(&self, caller: &mut Caller, event: &Event<'_>) -> Verdict {
+        self.catch_up().await;
+        if !self.has_room() {
+            return self.without_records();
+        }
+        if std::mem::take(&mut caller.anew) {
+            self.taken(caller);
+        }
+        let now = self.now();
+        let questions = self.records.with(now, |engine, now| {
+            engine.questions(&caller.session, event, now)
+        });
+        if !questions.is_empty() {
+            let names = caller.names.as_ref();
+            let inquiry = Inquiry {
+                event,
+                names: names.map(|(confirmed, reverse)| ClientNames { confirmed, reverse }),
+                content: caller.content.as_ref(),
+            };
+            let site = self.site.get();
+            let facts = &mut caller.session.facts;
+            self.checks
+                .answer(facts, &questions, &inquiry, &site.config.checks)
+                .await;
+        }
+        let now = self.now();
+        let verdict = self.records.with(now, |engine, now| {
+            engine.judge(&mut caller.session, event, now)
+        });
+        if let Some(observed) = &caller.session.observed {
+            log_observed(event, observed);
+        }
+        match verdict {
+            Verdict::Refuse(refusal) => Verdict::Refuse(self.worded(refusal)),
+            accept => accept,
+        }
+    }
+
+    /// The mail that was let in so far was taken: it is durable.
+    pub(crate) fn taken(&self, caller: &mut Caller) {
+        caller.content = None;
+        let session = &mut caller.session;
+        (self.records).with(self.now(), |engine, now| engine.taken(session, now));
+    }
+
+    /// The mail that was let in so far was refused by somebody else, or given up: what it took of limits is given back.
+    pub(crate) fn gave_up(&self, caller: &mut Caller) {
+        caller.content = None;
+        let session = &mut caller.session;
+        (self.records).with(self.now(), |engine, now| engine.gave_up(session, now));
+    }
+
+    /// A wait was told for a reason that only the shell knows: for the statistics.
+    pub(crate) fn told(&self, reason: Reason) {
+        (self.records).with(self.now(), |engine, now| engine.stats.given(reason, now));
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    /// Why records can't be kept, as long as they can't.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.records.trouble()
+    }
+
+    /// Whether anybody can be judged: no, where so much is unwritten that memory must not take more.
+    fn has_room(&self) -> bool {
+        self.records.room().is_ok()
+    }
+
+    /// As the administrator wants it while records can't be kept.
+    fn without_records(&self) -> Verdict {
+        match self.site.get().config.policy.on_failure {
+            OnFailure::Open => Verdict::Accept { waited: None },
+            OnFailure::Closed => Verdict::Refuse(Refusal {
+                reason: Reason::Storage,
+                code: 451,
+                status: (4, 3, 0),
+                wait_secs: None,
+                text: "Records are out of order here, try again later".to_owned(),
+            }),
+        }
+    }
+
+    /// Waits while more is unwritten than may be lost; no longer than the records' patience.
+    async fn catch_up(&self) {
+        if !self.records.is_behind(self.now()) {
+            return;
+        }
+        let patient_until = Instant::now() + Records::PATIENCE;
+        while self.records.is_behind(self.now()) && Instant::now() < patient_until {
+            sleep(CATCH_UP).await;
+        }
+    }
+
+    /// As the administrator wants it said, and with the time in words.
+    fn worded(&self, mut refusal: Refusal) -> Refusal {
+        let site = self.site.get();
+        let config = &site.config;
+        refusal.wait_secs = refusal.wait_secs.filter(|_| config.hints.give);
+        if refusal.code >= 500 {
+            return refusal;
+        }
+        let (code, status, text) = match (refusal.reason, config.replies.get(refusal.reason.name()))
+        {
+            (Reason::Greylist, _) => {
+                let greylist = &config.greylist;
+                let (status, text) = (Some(&greylist.status), Some(&greylist.text));
+                (Some(greylist.code), status, text)
+            }
+            (_, Some(answer)) => (answer.code, answer.status.as_ref(), answer.text.as_ref()),
+            (_, None) => (None, None, None),
+        };
+        // 421 closes the session: what it stands for at connect can't be said by another code.
+        if let Some(code) = code.filter(|_| refusal.code != 421) {
+            refusal.code = code;
+        }
+        if let Some(status) = status.and_then(|status| smtp::Status::parse(status)) {
+            refusal.status = (status.0, u8::try_from(status.1).unwrap_or(0), status.2);
+        }
+        refusal.text = match (text, refusal.wait_secs) {
+            (Some(text), wait_secs) => text.say(wait_secs),
+            (None, Some(secs)) => format!("{}, try again in {secs} seconds", refusal.text),
+            (None, None) => format!("{}, try again later", refusal.text),
+        };
+        refusal
+    }
+}
+
+/// Deliveries tell of mailboxes that are full, and of room in them.
+impl MailboxNews for Judge {
+    fn full(&self, mailbox: &str) {
+        (self.records).with(self.now(), |engine, now| {
+            engine.mailboxes.full(mailbox, now)
+        });
+    }
+
+    fn room(&self, mailbox: &str) {
+        (self.records).with(self.now(), |engine, now| {
+            engine.mailboxes.room(mailbox, now)
+        });
+    }
+}
+
+/// What would have been said, for who tries greylisting out.
+fn log_observed(event: &Event<'_>, observed: &Observed) {
+    let client = format_args!("[{}]", event.client);
+    let from = format_args!("<{}>", echo(event.sender, 256));
+    let to = format_args!("<{}>", echo(event.recipient, 256));
+    match observed {
+        Observed::Defer(refusal) => {
+            let wait_secs = refusal.wait_secs;
+            tracing::info!(target: "greylist", %client, %from, %to, wait_secs, "would defer");
+        }
+        Observed::Pass {
+            waited: Some(waited),
+        } => tracing::info!(
+            target: "greylist", %client, %from, %to, waited_secs = waited.as_secs(), "would pass: it came back in time",
+        ),
+        Observed::Pass { waited: None } => {
+            tracing::info!(target: "greylist", %client, %from, %to, "would pass: it is known");
+        }
+    }
+}

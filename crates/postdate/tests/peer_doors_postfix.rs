@@ -1,0 +1,178 @@
+//! Real Postfix asks: over its policy protocol, and over milter. What the pages say to paste is pasted.
+
+mod support;
+
+use std::time::Duration;
+
+use support::{
+    PolicyServer, Postfix, TempDir, now, pasted, pasted_with_port, refusal, swaks, text, tool,
+    until,
+};
+
+const DELAY: Duration = Duration::from_secs(3);
+const GREYLIST: &str = "[greylist]\ndelay = \"3s\"\n";
+/// All of our clients are on this machine: they must not be let in for that.
+const STRANGERS: &str =
+    "mynetworks = 192.0.2.1/32\nsmtpd_relay_restrictions = permit_auth_destination, reject\n";
+
+/// swaks is told to wait, in these words, and is let in at the time that they name. The field of the mail.
+#[track_caller]
+fn appointment_kept(postfix: &Postfix, expected: &str) -> String {
+    let server = ([127, 0, 0, 1], postfix.port).into();
+    let (_, dialogue) = swaks(server, "bob@postfix.test", &[]);
+    let told = now();
+    assert_eq!(refusal(&dialogue), expected);
+    until("its time to come", || (now() - told >= DELAY).then_some(()));
+    let (code, dialogue) = swaks(server, "bob@postfix.test", &[]);
+    assert_eq!(code, 0, "{dialogue}");
+    let mail = postfix.arrived();
+    mail.field("X-Greylist").expect("how long it waited")
+}
+
+#[test]
+fn a_policy_servers_appointment_is_told_and_kept() {
+    for (tables, code) in [
+        ("", "450"),
+        ("[policy]\npostfix_action = \"code\"\n", "450"),
+    ] {
+        let dir = TempDir::new();
+        let tables = format!("{GREYLIST}{tables}");
+        let mut server = PolicyServer::start(&dir, &["--listen", "inet:127.0.0.1:0"], &tables);
+        let lines = pasted_with_port("doors/postfix.md", "main.cf", 10023, server.port());
+        let postfix = Postfix::start(&dir, &format!("{STRANGERS}{lines}"));
+        let field = appointment_kept(
+            &postfix,
+            &format!(
+                "{code} 4.2.0 <bob@postfix.test>: Recipient address rejected: TIME=3 Greylisted, try again in 3 seconds"
+            ),
+        );
+        assert!(
+            field.starts_with("delayed ") && field.contains(" at mx.test; "),
+            "{field}"
+        );
+        let log = server.log();
+        assert!(
+            log.contains("policy: reject: RCPT: client=[127.0.0.1], from=<you@client.test>, to=<bob@postfix.test>, proto=ESMTP, helo=<swaks.test>, reason=greylist, hint=3"),
+            "{log}"
+        );
+        assert!(server.stop().success());
+    }
+}
+
+#[test]
+fn a_policy_server_on_a_unix_socket_lets_postfix_in_and_others_not() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let dir = TempDir::new();
+    let path = dir.join("policy.sock");
+    let place = format!("unix:{}", path.display());
+    let tables = format!("{GREYLIST}[policy]\nsocket_group = \"postfix\"\n");
+    let server = PolicyServer::start(&dir, &["--listen", &place], &tables);
+    let there = std::fs::metadata(&path).expect("a socket");
+    assert_eq!(there.permissions().mode() & 0o777, 0o660);
+    assert_ne!(there.gid(), 0);
+    let lines = pasted("doors/postfix.md", "main.cf").replace("inet:127.0.0.1:10023", &place);
+    let postfix = Postfix::start(&dir, &format!("{STRANGERS}{lines}"));
+    appointment_kept(
+        &postfix,
+        "450 4.2.0 <bob@postfix.test>: Recipient address rejected: TIME=3 Greylisted, try again in 3 seconds",
+    );
+    drop(server);
+}
+
+#[test]
+fn a_milters_appointment_is_told_in_the_first_place_and_kept() {
+    let dir = TempDir::new();
+    let server = PolicyServer::start(&dir, &["--milter", "inet:127.0.0.1:0"], GREYLIST);
+    let lines = pasted_with_port("doors/milter.md", "main.cf", 10024, server.port());
+    let postfix = Postfix::start(&dir, &format!("{STRANGERS}{lines}"));
+    // A percent sign is one when it arrives.
+    let address = ([127, 0, 0, 1], postfix.port).into();
+    let (_, dialogue) = swaks(
+        address,
+        "carol@postfix.test",
+        &["--from", "100%%d@client.test"],
+    );
+    assert_eq!(
+        refusal(&dialogue),
+        "450 4.2.0 TIME=3 <carol@postfix.test>: Recipient address rejected: Greylisted, try again in 3 seconds; \
+         from=<100%%d@client.test> to=<carol@postfix.test> proto=SMTP helo=<swaks.test>"
+    );
+    let field = appointment_kept(
+        &postfix,
+        "450 4.2.0 TIME=3 <bob@postfix.test>: Recipient address rejected: Greylisted, try again in 3 seconds; \
+         from=<you@client.test> to=<bob@postfix.test> proto=SMTP helo=<swaks.test>",
+    );
+    assert!(
+        field.starts_with("delayed ") && field.contains(" at mx.test; "),
+        "{field}"
+    );
+}
+
+#[test]
+fn postfix_lets_mail_in_while_nobody_answers() {
+    let dir = TempDir::new();
+    let mut server = PolicyServer::start(&dir, &["--listen", "inet:127.0.0.1:0"], GREYLIST);
+    let lines = pasted_with_port("doors/postfix.md", "main.cf", 10023, server.port());
+    assert!(server.stop().success());
+    let postfix = Postfix::start(&dir, &format!("{STRANGERS}{lines}"));
+    let address = ([127, 0, 0, 1], postfix.port).into();
+    let (code, dialogue) = swaks(address, "bob@postfix.test", &[]);
+    assert_eq!(code, 0, "{dialogue}");
+}
+
+/// Sendmail's protocol as its own test tool speaks it.
+#[test]
+fn miltertest_sees_the_whole_dialogue() {
+    let dir = TempDir::new();
+    let server = PolicyServer::start(
+        &dir,
+        &["--milter", "inet:127.0.0.1:0"],
+        "[greylist]\ndelay = \"2s\"\n",
+    );
+    let script = dir.write(
+        "dialogue.lua",
+        DIALOGUE.replace("{port}", &server.port().to_string()),
+    );
+    let output = std::process::Command::new(tool("miltertest"))
+        .arg("-s")
+        .arg(&script)
+        .output()
+        .expect("miltertest");
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("all done"),
+        "{said}"
+    );
+}
+
+const DIALOGUE: &str = r#"
+function visit(expected)
+  local conn = mt.connect("inet:{port}@127.0.0.1")
+  if conn == nil then error("no connection") end
+  if mt.negotiate(conn, nil, nil, nil) ~= nil then error("negotiation failed") end
+  if mt.test_option(conn, SMFIP_NOBODY) ~= true then error("the body is wanted") end
+  if mt.test_option(conn, SMFIP_NOHDRS) ~= true then error("the header is wanted") end
+  if mt.test_action(conn, SMFIF_ADDHDRS) ~= true then error("no header can be added") end
+  mt.macro(conn, SMFIC_CONNECT, "{client_ptr}", "mail.far.test")
+  if mt.conninfo(conn, "mail.far.test", "192.0.2.7") ~= nil then error("conninfo failed") end
+  if mt.getreply(conn) ~= SMFIR_CONTINUE then error("not continued at connect") end
+  if mt.helo(conn, "mail.far.test") ~= nil then error("helo failed") end
+  if mt.getreply(conn) ~= SMFIR_CONTINUE then error("not continued at helo") end
+  mt.macro(conn, SMFIC_MAIL, "i", "4711")
+  if mt.mailfrom(conn, "<a@far.test>", "SIZE=100") ~= nil then error("mail failed") end
+  if mt.getreply(conn) ~= SMFIR_CONTINUE then error("not continued at mail") end
+  if mt.rcptto(conn, "<b@here.test>") ~= nil then error("rcpt failed") end
+  if mt.getreply(conn) ~= expected then error("not what was expected at rcpt") end
+  return conn
+end
+
+local first = visit(SMFIR_REPLYCODE)
+mt.disconnect(first)
+mt.sleep(2)
+local second = visit(SMFIR_CONTINUE)
+if mt.eom(second) ~= nil then error("eom failed") end
+if mt.getreply(second) ~= SMFIR_CONTINUE then error("not continued at the end") end
+if mt.eom_check(second, MT_HDRADD, "X-Greylist") ~= true then error("no X-Greylist") end
+mt.disconnect(second)
+print("all done")
+"#;

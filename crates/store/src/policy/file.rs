@@ -1,0 +1,151 @@
+//! The file: opened, loaded, written.
+
+use super::changes::Changes;
+use super::error::OpenError;
+use super::tables::{greylist, lists, mailboxes, returns, slots, stats};
+use policy::Moment;
+use policy::engine::{Engine, LastingKey};
+use rusqlite::{Connection, OpenFlags, Transaction};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The layout this code reads and writes. 1 was greylisting's alone.
+pub(super) const VERSION: i64 = 2;
+
+/// SQLite makes the key: from the system's randomness, as all that it calls random.
+const KEY: &str = "
+CREATE TABLE IF NOT EXISTS lasting_key (
+    id         INTEGER PRIMARY KEY CHECK (id = 1),
+    key        BLOB NOT NULL     -- 128 random bits, with which appointments' holders are hashed
+);
+DELETE FROM lasting_key WHERE typeof(key) <> 'blob' OR length(key) <> 16;
+INSERT OR IGNORE INTO lasting_key VALUES (1, randomblob(16));
+";
+
+/// Statements that are in use, with some to spare.
+const STATEMENTS: usize = 40;
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct File {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl File {
+    /// Opens it, or makes it.
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        let connection = connect(path, OpenFlags::default(), VERSION)?;
+        prepare(&connection).map_err(|source| failed(path, source))?;
+        Ok(Self {
+            path: path.to_owned(),
+            connection,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn lasting_key(&self) -> Result<LastingKey, OpenError> {
+        self.connection
+            .query_row("SELECT key FROM lasting_key", [], |row| row.get(0))
+            .map(LastingKey)
+            .map_err(|source| failed(&self.path, source))
+    }
+
+    /// Reads every row into the engine. It is read whole, so this also finds a damaged page.
+    pub(super) fn load(&self, engine: &mut Engine, now: SystemTime) -> Result<(), OpenError> {
+        load(&self.connection, engine, now).map_err(|source| failed(&self.path, source))
+    }
+
+    /// Writes the changes, all or none.
+    pub(super) fn apply(&mut self, changes: &Changes) -> Result<(), rusqlite::Error> {
+        let transaction = self.connection.transaction()?;
+        let Changes {
+            greylist,
+            slots,
+            mailboxes,
+            returns,
+            lists,
+            stats,
+        } = changes;
+        each(&transaction, greylist, greylist::apply)?;
+        each(&transaction, slots, slots::apply)?;
+        each(&transaction, mailboxes, mailboxes::apply)?;
+        each(&transaction, returns, returns::apply)?;
+        each(&transaction, lists, lists::apply)?;
+        each(&transaction, stats, stats::apply)?;
+        transaction.commit()
+    }
+}
+
+/// Connects, unless a newer release than one that writes `version` was there.
+pub(super) fn connect(
+    path: &Path,
+    flags: OpenFlags,
+    version: i64,
+) -> Result<Connection, OpenError> {
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|source| failed(path, source))?;
+    let found = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|source| failed(path, source))?;
+    if found > version {
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known: version,
+        });
+    }
+    Ok(connection)
+}
+
+pub(super) fn failed(path: &Path, source: rusqlite::Error) -> OpenError {
+    OpenError::File {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
+    // Asks for the journal and gets back which it is: on a file system that can't, the old one does as well.
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    // A process that dies loses nothing; power loss may cost the last seconds, which is a wait and no mail.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    let transaction = connection.unchecked_transaction()?;
+    greylist::prepare(&transaction)?;
+    slots::prepare(&transaction)?;
+    mailboxes::prepare(&transaction)?;
+    returns::prepare(&transaction)?;
+    lists::prepare(&transaction)?;
+    stats::prepare(&transaction)?;
+    transaction.execute_batch(KEY)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+fn load(
+    connection: &Connection,
+    engine: &mut Engine,
+    now: SystemTime,
+) -> Result<(), rusqlite::Error> {
+    let moment = Moment::from(now);
+    greylist::load(connection, &mut engine.greylist, now)?;
+    slots::load(connection, &mut engine.book)?;
+    mailboxes::load(connection, &mut engine.mailboxes)?;
+    returns::load(connection, &mut engine.returns, moment)?;
+    lists::load(connection, &mut engine.lists, moment)?;
+    stats::load(connection, &mut engine.stats, moment)
+}
+
+fn each<T>(
+    transaction: &Transaction<'_>,
+    changes: &[T],
+    apply: fn(&Transaction<'_>, &T) -> Result<(), rusqlite::Error>,
+) -> Result<(), rusqlite::Error> {
+    changes
+        .iter()
+        .try_for_each(|change| apply(transaction, change))
+}

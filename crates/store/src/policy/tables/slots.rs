@@ -1,0 +1,220 @@
+//! The tables of rates, quotas and load.
+
+use super::cell::{millis, number, parsed, read_millis, read_moment, read_number, wrong};
+use super::{Source, holds, run};
+use policy::Moment;
+use policy::slots::{Book, Change, Holder, Saved, State, Stored};
+use rusqlite::{Connection, Error, Row, Transaction, params};
+use std::time::Duration;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS calendar (
+    id         INTEGER PRIMARY KEY,
+    rule       TEXT NOT NULL,
+    key        TEXT NOT NULL,    -- whose limit it is under that rule
+    allowed    TEXT NOT NULL,    -- the limit: 100/h burst 20
+    series     INTEGER NOT NULL, -- how often its slots were numbered anew
+    counted_at INTEGER NOT NULL, -- what follows was so at that time, ms since 1970
+    bank       INTEGER,          -- of a rate: slots that passed unused and may be used still
+    used       INTEGER,          -- of a quota: in this window
+    booked     INTEGER           -- of a quota: in the next
+);
+CREATE TABLE IF NOT EXISTS appointment (
+    id         INTEGER PRIMARY KEY,
+    holder     TEXT NOT NULL,    -- who may claim it: 128 bits in hexadecimal, a keyed hash
+    client     TEXT NOT NULL,
+    sender     TEXT NOT NULL,
+    recipient  TEXT NOT NULL,
+    rule       TEXT NOT NULL,    -- the one that made it wait
+    asked      INTEGER NOT NULL, -- the first visit, ms since 1970
+    due        INTEGER NOT NULL, -- the time told
+    expires    INTEGER NOT NULL, -- the last moment at which this counts
+    holds      TEXT NOT NULL     -- CALENDAR/SERIES:row:SLOT+UNITS@TIME, with spaces between
+);
+CREATE TABLE IF NOT EXISTS clock (
+    id         INTEGER PRIMARY KEY CHECK (id = 1),
+    ahead      INTEGER NOT NULL  -- limits count by a clock that is so many ms ahead: the wall clock was set back
+);
+";
+
+pub(in crate::policy) const CALENDARS: Source<Stored> = Source {
+    table: "calendar",
+    key: "id",
+    columns: "rule, key, allowed, series, counted_at, bank, used, booked",
+    read: calendar,
+};
+
+pub(in crate::policy) const APPOINTMENTS: Source<Stored> = Source {
+    table: "appointment",
+    key: "id",
+    columns: "holder, client, sender, recipient, rule, asked, due, expires, holds",
+    read: appointment,
+};
+
+pub(super) const CLOCK: Source<Stored> = Source {
+    table: "clock",
+    key: "id",
+    columns: "ahead",
+    read: clock,
+};
+
+pub(in crate::policy) fn prepare(connection: &Connection) -> Result<(), Error> {
+    connection.execute_batch(SCHEMA)
+}
+
+/// In the order that the book demands.
+pub(in crate::policy) fn load(connection: &Connection, book: &mut Book) -> Result<(), Error> {
+    for source in [CLOCK, CALENDARS, APPOINTMENTS] {
+        source.load(connection, |stored| book.restore(stored))?;
+    }
+    Ok(())
+}
+
+fn clock(row: &Row<'_>) -> Result<Stored, Error> {
+    Ok(Stored::Clock {
+        ahead: read_millis(row, 1)?,
+    })
+}
+
+fn calendar(row: &Row<'_>) -> Result<Stored, Error> {
+    let limit: policy::slots::Limit = parsed(row, 3)?;
+    Ok(Stored::Calendar {
+        id: read_number(row, 0)?,
+        rule: row.get(1)?,
+        key: row.get(2)?,
+        saved: Saved {
+            limit,
+            series: row.get(4)?,
+            at: read_moment(row, 5)?,
+            state: match limit.burst() {
+                Some(_) => State::Rate {
+                    bank: read_number(row, 6)?,
+                },
+                None => State::Quota {
+                    used: read_number(row, 7)?,
+                    booked: read_number(row, 8)?,
+                },
+            },
+        },
+    })
+}
+
+fn appointment(row: &Row<'_>) -> Result<Stored, Error> {
+    let holder = row.get_ref(1)?.as_str()?;
+    let holder = u128::from_str_radix(holder, 16).map_err(|error| wrong(1, error))?;
+    let holds = holds::read(row.get_ref(9)?.as_str()?);
+    Ok(Stored::Appointment {
+        id: read_number(row, 0)?,
+        holder: Holder(holder),
+        client: parsed(row, 2)?,
+        sender: row.get(3)?,
+        recipient: row.get(4)?,
+        rule: row.get(5)?,
+        asked: read_moment(row, 6)?,
+        due: read_moment(row, 7)?,
+        until: read_moment(row, 8)?,
+        holds: holds.ok_or_else(|| wrong(9, "what it holds can't be read"))?,
+    })
+}
+
+pub(in crate::policy) fn apply(
+    transaction: &Transaction<'_>,
+    change: &Change,
+) -> Result<(), Error> {
+    match change {
+        Change::Keep(stored) => keep(transaction, stored),
+        Change::Count { id, saved } => count(transaction, *id, saved),
+        Change::Clock { ahead } => set_clock(transaction, *ahead),
+        Change::DropCalendar { id } => run(
+            transaction,
+            "DELETE FROM calendar WHERE id = ?1",
+            params![number(*id)],
+        ),
+        Change::DropAppointment { id } => run(
+            transaction,
+            "DELETE FROM appointment WHERE id = ?1",
+            params![number(*id)],
+        ),
+    }
+}
+
+fn keep(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), Error> {
+    match stored {
+        Stored::Clock { ahead } => set_clock(transaction, *ahead),
+        Stored::Calendar {
+            id,
+            rule,
+            key,
+            saved,
+        } => {
+            run(
+                transaction,
+                "INSERT OR REPLACE INTO calendar (id, rule, key, allowed, series, counted_at) \
+                 VALUES (?1, ?2, ?3, '', 0, 0)",
+                params![number(*id), rule, key],
+            )?;
+            count(transaction, *id, saved)
+        }
+        Stored::Appointment {
+            id,
+            holder,
+            client,
+            sender,
+            recipient,
+            rule,
+            asked,
+            due,
+            until,
+            holds: held,
+        } => run(
+            transaction,
+            "INSERT OR REPLACE INTO appointment \
+             (id, holder, client, sender, recipient, rule, asked, due, expires, holds) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![
+                number(*id),
+                format!("{:032x}", holder.0),
+                client.to_string(),
+                sender,
+                recipient,
+                rule,
+                asked.as_millis(),
+                due.as_millis(),
+                until.as_millis(),
+                holds::text(held),
+            ],
+        ),
+    }
+}
+
+fn count(transaction: &Transaction<'_>, id: u64, saved: &Saved) -> Result<(), Error> {
+    let (bank, used, booked) = match saved.state {
+        State::Rate { bank } => (Some(number(bank)), None, None),
+        State::Quota { used, booked } => (None, Some(number(used)), Some(number(booked))),
+    };
+    run(
+        transaction,
+        "UPDATE calendar SET allowed = ?2, series = ?3, counted_at = ?4, bank = ?5, used = ?6, booked = ?7 \
+         WHERE id = ?1",
+        params![
+            number(id),
+            saved.limit.to_string(),
+            saved.series,
+            Moment::as_millis(saved.at),
+            bank,
+            used,
+            booked,
+        ],
+    )
+}
+
+fn set_clock(transaction: &Transaction<'_>, ahead: Duration) -> Result<(), Error> {
+    if ahead.is_zero() {
+        return run(transaction, "DELETE FROM clock", params![]);
+    }
+    run(
+        transaction,
+        "INSERT OR REPLACE INTO clock (id, ahead) VALUES (1, ?1)",
+        params![millis(ahead)],
+    )
+}

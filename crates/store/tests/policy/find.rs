@@ -1,0 +1,212 @@
+//! Rows as an administrator finds and forgets them.
+
+use crate::tables::{furnished, limits, mail};
+use crate::{Judge, Room, at, counts, greylisting, visit};
+use policy::engine::Rules;
+use policy::greylist::{Settings, Visit};
+use policy::{greylist, mailbox, returns, slots};
+use store::policy::{Filter, FindError, Records, Row};
+
+/// A row, in few words.
+fn told(row: &Row) -> String {
+    match row {
+        Row::Greylist(greylist::Stored::Known { origin, .. }) => format!("known {origin}"),
+        Row::Greylist(greylist::Stored::Record {
+            network,
+            sender,
+            recipient,
+            ..
+        }) => {
+            format!("triplet {network} <{sender}> <{recipient}>")
+        }
+        Row::Slots(slots::Stored::Appointment { client, sender, .. }) => {
+            format!("appointment {client} <{sender}>")
+        }
+        Row::Slots(slots::Stored::Calendar { rule, key, .. }) => format!("calendar {rule} {key}"),
+        Row::Slots(slots::Stored::Clock { .. }) => "clock".to_owned(),
+        Row::Returns(returns::Stored::Pair { client, sender, .. }) => {
+            format!("told {client} <{sender}>")
+        }
+        Row::Returns(returns::Stored::Accepted { client, .. }) => format!("accepted {client}"),
+        Row::Mailbox(mailbox::Stored { mailbox, .. }) => format!("mailbox {mailbox}"),
+        Row::Override(entry) => format!("{} {}", entry.action.name(), entry.subject),
+    }
+}
+
+fn filter(words: &str) -> Filter {
+    let mut filter = Filter::default();
+    for (key, value) in words
+        .split_whitespace()
+        .filter_map(|word| word.split_once('='))
+    {
+        match key {
+            "client" => filter.client = value.parse().ok(),
+            "origin" => filter.origin = value.parse().ok(),
+            "sender" => filter.sender = Some(value.trim_matches(['<', '>']).to_owned()),
+            "recipient" => filter.recipient = Some(value.to_owned()),
+            _ => panic!("no such key: {key}"),
+        }
+    }
+    filter
+}
+
+fn found(server: &Records, words: &str) -> Vec<String> {
+    let rows = server.find(&filter(words), 100).unwrap();
+    rows.iter().map(told).collect()
+}
+
+#[test]
+fn rows_are_found_by_client_origin_sender_and_recipient() {
+    let room = Room::new();
+    let server = furnished(&room);
+    let all = found(&server, "");
+    assert_eq!(
+        all,
+        [
+            "known 192.0.2.0/24",
+            "triplet 203.0.113.0/24 <d@x.example> <b@y.example>",
+            "appointment 192.0.2.8 <c@z.example>",
+            "appointment 198.51.100.7 <>",
+            "calendar rate b@y.example",
+            "calendar quota x.example",
+            "calendar quota z.example",
+            "told 192.0.2.8/32 <c@z.example>",
+            "told 203.0.113.7/32 <d@x.example>",
+            "accepted 192.0.2.7/32",
+            "mailbox b@y.example",
+            "mailbox full@y.example",
+            "deny client 192.0.2.128/25",
+            "allow sender .friend.example",
+        ]
+    );
+    for (words, expected) in [
+        ("client=192.0.2.8/32", &[0, 2, 7][..]),
+        ("client=192.0.2.0/24", &[0, 2, 7, 9, 12]),
+        ("client=203.0.113.7/32", &[1, 8]),
+        ("client=2001:db8::/32", &[]),
+        ("origin=192.0.2.0/24", &[0]),
+        ("origin=spf:x.example", &[]),
+        ("sender=C@z.example", &[2, 7]),
+        ("sender=z.example", &[2, 6, 7]),
+        ("sender=.example", &[1, 2, 4, 5, 6, 7, 8]),
+        ("sender=.friend.example", &[13]),
+        ("sender=<>", &[3]),
+        ("recipient=b@y.example", &[1, 2, 3, 4, 7, 8, 10]),
+        ("recipient=full@y.example", &[11]),
+        ("sender=c@z.example recipient=b@y.example", &[2, 7]),
+        ("client=203.0.113.0/24 recipient=b@y.example", &[1, 8]),
+    ] {
+        let expected: Vec<_> = expected.iter().map(|&n: &usize| all[n].as_str()).collect();
+        assert_eq!(found(&server, words), expected, "{words}");
+    }
+    for most in [0, 1, 5, 13] {
+        let rows = server.find(&Filter::default(), most).unwrap();
+        assert_eq!(rows.len(), most);
+    }
+}
+
+#[test]
+fn what_is_forgotten_is_gone_from_memory_and_file() {
+    for (words, forgotten, gone) in [
+        (
+            "client=192.0.2.8/32",
+            3,
+            &["known", "appointment 192", "told 192"][..],
+        ),
+        ("client=203.0.113.7/32", 2, &["triplet 203", "told 203"]),
+        ("sender=c@z.example", 1, &["appointment 192"]),
+        (
+            "sender=z.example",
+            2,
+            &["appointment 192", "calendar quota z"],
+        ),
+        ("sender=nobody@x.example", 0, &[]),
+        (
+            "recipient=b@y.example",
+            5,
+            &["triplet", "appointment", "calendar rate", "mailbox b"],
+        ),
+        (
+            "",
+            11,
+            &[
+                "known",
+                "triplet",
+                "appointment",
+                "calendar",
+                "told",
+                "mailbox",
+            ],
+        ),
+    ] {
+        let room = Room::new();
+        let server = furnished(&room);
+        let mut left = found(&server, "");
+        left.retain(|row| !gone.iter().any(|gone| row.starts_with(gone)));
+        let count = server.forget(&filter(words), at(340)).unwrap();
+        assert_eq!(
+            (count, found(&server, "")),
+            (forgotten, left.clone()),
+            "{words}"
+        );
+        assert_eq!(
+            server.forget(&filter(words), at(340)).unwrap(),
+            0,
+            "{words}"
+        );
+        server.close().unwrap();
+        let server = room.open(at(341));
+        assert_eq!(found(&server, ""), left, "{words}");
+    }
+}
+
+#[test]
+fn a_forgotten_appointments_place_is_the_next_ones() {
+    let room = Room::new();
+    let server = Records::open(&room.path(), limits(), at(0)).unwrap();
+    let come = |sender| mail(&server, "192.0.2.8", sender, "b@y.example", at(0));
+    assert_eq!(come("a@a.example"), "ok");
+    assert_eq!(come("b@b.example"), "450 60");
+    assert_eq!(come("c@c.example"), "450 120");
+    assert_eq!(
+        server.forget(&filter("sender=b@b.example"), at(0)).unwrap(),
+        1
+    );
+    assert_eq!(come("d@d.example"), "450 60");
+    assert_eq!(come("c@c.example"), "450 120", "a promise is not moved");
+    assert_eq!(come("b@b.example"), "450 180");
+}
+
+#[test]
+fn many_are_forgotten_at_once() {
+    let room = Room::new();
+    let rules = greylisting(Settings {
+        max_pending_per_network: usize::MAX,
+        ..Settings::default()
+    });
+    let server = Records::open(&room.path(), rules, at(0)).unwrap();
+    for n in 0..25_000 {
+        let sender = format!("{n}@x.example");
+        let visit = Visit {
+            sender: &sender,
+            ..visit(0)
+        };
+        server.judge(visit, at(0));
+    }
+    server.judge(visit(1), at(0));
+    let forgotten = server
+        .forget(&filter("client=192.0.2.0/24"), at(0))
+        .unwrap();
+    assert_eq!(forgotten, 25_000);
+    assert_eq!(counts(&server), (1, 0));
+    assert_eq!(found(&server, "").len(), 1);
+}
+
+#[test]
+fn in_memory_there_is_nothing_to_look_into() {
+    let server = Records::in_memory(Rules::default());
+    let error = server.find(&Filter::default(), 1).unwrap_err();
+    assert!(matches!(error, FindError::InMemory));
+    let error = server.forget(&Filter::default(), at(0)).unwrap_err();
+    assert!(matches!(error, FindError::InMemory));
+}
