@@ -1,6 +1,6 @@
 //! The real programs that tests run against, from Debian's archive.
 //!
-//! Postfix, Exim and OpenSMTPD exclude each other as installed packages: Postfix is installed, the others are unpacked
+//! Postfix, Exim, OpenSMTPD and Sendmail exclude each other as installed packages: Postfix is installed, the others are unpacked
 //! into `target/peers`, beside the libraries they need, which are installed.
 
 use std::fs;
@@ -16,6 +16,8 @@ const INSTALLED: &[(&str, &str)] = &[
     ("/usr/sbin/postgrey", "postgrey"),
     ("/usr/bin/swaks", "swaks"),
     ("/usr/bin/miltertest", "miltertest"),
+    // Makes Sendmail's configuration.
+    ("/usr/bin/m4", "m4"),
     // swaks takes STARTTLS from there.
     ("perl -MNet::SSLeay -e 1", "libnet-ssleay-perl"),
     ("/usr/sbin/dovecot", "dovecot-core"),
@@ -47,6 +49,12 @@ const UNPACKED: &[Unpacked] = &[
         program: "usr/sbin/smtpd",
         packages: &["opensmtpd"],
         users: &["opensmtpd", "opensmtpq"],
+    },
+    Unpacked {
+        folder: "sendmail",
+        program: "usr/libexec/sendmail/sendmail",
+        packages: &["sendmail-bin", "sendmail-cf"],
+        users: &[],
     },
 ];
 
