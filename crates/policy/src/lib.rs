@@ -3,6 +3,7 @@
 //! No IO, no clock.
 #![forbid(unsafe_code)]
 
+pub mod domains;
 pub mod drain;
 pub mod engine;
 pub mod greylist;
@@ -17,6 +18,7 @@ mod block;
 mod event;
 mod facts;
 mod moment;
+mod shares;
 mod verdict;
 
 pub use block::Block;

@@ -1,6 +1,6 @@
 //! The name servers in force; a reload puts others in their place.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use delivery::{BoxFuture, Dns, DnsError, LookupError, Mx, Resolve};
@@ -38,14 +38,21 @@ impl Resolve for Names {
     }
 }
 
-/// The configured name servers, else those of the system as they are now.
+/// Whom resolv.conf(5) means where it names nobody.
+const THIS_MACHINE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 53);
+
+/// The configured name servers, else those of the system as they are now; where it has none, one on this machine, and the
+/// log says so: mail waits for look-ups that fail, and no server stands still for them.
 ///
 /// # Errors
-/// `/etc/resolv.conf` can't be read.
+/// The resolver refuses the servers that are configured.
 pub(crate) fn dns(config: &Config) -> Result<Dns, DnsError> {
     let servers = &config.delivery.name_servers;
     if servers.is_empty() {
-        return Dns::system();
+        return Dns::system().or_else(|err| {
+            tracing::warn!(target: "server", "no name servers in /etc/resolv.conf ({err}): {THIS_MACHINE} is asked; name others there or in delivery.name_servers, then reload");
+            Dns::with_servers(&[THIS_MACHINE])
+        });
     }
     let servers: Vec<SocketAddr> = servers.iter().map(|server| server.0).collect();
     Dns::with_servers(&servers)

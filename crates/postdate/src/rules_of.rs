@@ -31,6 +31,7 @@ pub(crate) fn rules_of(config: &Config) -> Rules {
         limits: config.rates.iter().map(limit).collect(),
         load: config.load.capacity,
         never_returned: never_returned(config),
+        order: config.policy.order,
     }
 }
 
@@ -76,7 +77,7 @@ fn selective(suspicious: Suspicious) -> Option<Delays> {
         no_name: suspicious.no_name,
         dynamic_name: suspicious.dynamic_name,
         listed: suspicious.listed,
-        first_seen_domain: None,
+        first_seen_domain: suspicious.first_seen_domain,
     })
 }
 

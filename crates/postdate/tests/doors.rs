@@ -10,7 +10,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use support::{LONG, Node, PolicyServer, SmallDisk, TempDir, free_port, run, text, until, within};
+use support::{
+    LONG, Node, PolicyServer, Process, SmallDisk, TempDir, free_port, run, text, until, within,
+};
 
 /// What is said to one question; nothing when the connection is closed.
 fn ask(wire: &mut (impl std::io::Read + std::io::Write), client: &str) -> String {
@@ -174,6 +176,42 @@ fn serve_opens_the_doors_too_and_shares_the_records() {
         let reply = client.ask("RCPT TO:<b@here.test>", "450 4.2.0 TIME=");
         (!reply.contains("TIME=300")).then_some(())
     });
+}
+
+/// A machine that is still waiting for its network takes mail meanwhile.
+#[test]
+fn without_name_servers_the_doors_open_and_the_log_says_so() {
+    let dir = TempDir::new();
+    let port = free_port();
+    let config = dir.write(
+        "policy.toml",
+        format!(
+            "hostname = \"mx.test\"\ndata_dir = \"{}\"\n",
+            dir.join("policy").display()
+        ),
+    );
+    let nobody = dir.write("resolv.conf", "options timeout:1\n");
+    let script = "mount --bind \"$1\" /etc/resolv.conf; shift; exec \"$@\"";
+    let mut command = Command::new(support::tool("unshare"));
+    command
+        .args(["-m", "sh", "-ec", script, "sh"])
+        .arg(nobody)
+        .arg(env!("CARGO_BIN_EXE_postdate"))
+        .arg("-c")
+        .arg(&config)
+        .args(["policy", "serve", "--listen"])
+        .arg(format!("inet:127.0.0.1:{port}"));
+    let log = dir.join("log");
+    let mut process = Process::start(&mut command, &log);
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    until("it to listen", || {
+        assert!(process.runs(), "it did not start: {}", said());
+        said().contains("data in ").then_some(())
+    });
+    let words = "warning: no name servers in /etc/resolv.conf (";
+    assert_eq!(said().matches(words).count(), 1, "{}", said());
+    // An address that the world knows, so that there is something to look up.
+    assert_eq!(asked(port, "192.0.2.1"), DEFERRED);
 }
 
 /// Waiting connections cost memory, and asking ones are answered meanwhile; beyond the limit they are closed, and the log

@@ -1,6 +1,5 @@
 //! The key under which an appointment is found again.
 
-use crate::event::Stage;
 use crate::slots::Holder;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use std::fmt;
@@ -18,22 +17,10 @@ impl fmt::Debug for LastingKey {
 }
 
 impl LastingKey {
-    /// Who comes back at this stage. A hash that no release of the compiler changes, since it is stored.
-    pub(super) fn holder(
-        &self,
-        stage: Stage,
-        client: &str,
-        sender: &str,
-        recipient: &str,
-    ) -> Holder {
+    /// Who comes back for `what`. A hash that no release of the compiler changes, since it is stored.
+    pub(super) fn holder(&self, what: &str, client: &str, sender: &str, recipient: &str) -> Holder {
         let mut hasher = SipHasher24::new_with_key(&self.0);
-        hasher.write(match stage {
-            Stage::Connect => b"connect",
-            Stage::Helo => b"helo",
-            Stage::Mail => b"mail",
-            Stage::Recipient => b"recipient",
-            Stage::Message => b"message",
-        });
+        hasher.write(what.as_bytes());
         for part in [client, sender, recipient] {
             // No part holds a NUL, so no two triples read the same.
             hasher.write(&[0]);

@@ -1,12 +1,13 @@
 //! Which limits an event touches, and who it is that may come back for a place.
 
 use super::rules::{Counted, LimitRule, Scope};
-use super::session::Session;
+use super::session::{Mail, Session};
 use super::{Engine, Rules};
 use crate::Moment;
 use crate::block::client_network;
 use crate::event::{Event, Stage};
-use crate::slots::{Ask, Book, Booking, Grace, Holder, Limit, Party};
+use crate::slots::{Ask, Book, Booking, Charge, Grace, Holder, Party};
+use crate::stats::Stats;
 use crate::verdict::{Reason, Refusal};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,11 +21,9 @@ const LOAD: &str = ".load";
 
 /// A limit that an event touches.
 struct Touched<'r, 'e> {
-    rule: &'r str,
+    rule: &'r LimitRule,
     key: Cow<'e, str>,
-    limit: Limit,
     cost: u64,
-    load: bool,
 }
 
 impl Engine {
@@ -36,114 +35,184 @@ impl Engine {
         strange: bool,
         now: Moment,
     ) -> Option<Refusal> {
+        let mut charges = Vec::new();
+        let load = self
+            .rules
+            .load
+            .filter(|_| strange && takes_place(session, event));
+        if let Some(limit) = load {
+            // Under the name that a client has when it connects, since that is how it comes back.
+            let client = event.client.to_canonical().to_string();
+            let holder = self.lasting.holder("load", &client, "", "");
+            let ask = Ask {
+                rule: LOAD,
+                key: "",
+                limit,
+                cost: 1,
+                horizon: LOAD_HORIZON,
+                grace: Grace::Brief,
+            };
+            match ask_book(
+                &self.rules,
+                &mut self.book,
+                &mut self.stats,
+                holder,
+                event,
+                &[ask],
+                now,
+            ) {
+                Ok(charge) => charges.push(charge),
+                Err(refusal) => return Some(refusal),
+            }
+        }
         let touched = touched(&self.rules, session, event, strange);
-        let asks: Vec<Ask<'_>> = touched.iter().map(Touched::ask).collect();
-        let took_place = touched.iter().any(|touched| touched.load);
-        // An appointment is kept even where its limit is gone since, so it is looked for in any case.
-        if asks.is_empty() && self.book.appointments() == 0 {
-            admitted(session, event, None, took_place);
-            return None;
-        }
-        let holder = self.holder(session, event);
-        let party = Party {
-            client: event.client,
-            sender: event.sender,
-            recipient: event.recipient,
-        };
-        match self.book.ask(holder, party, &asks, now) {
-            Booking::Admitted { charge, kept } => {
-                if let Some(kept) = kept {
-                    let reason = reason_of(&self.rules, &kept.rule);
-                    let given = now.before(kept.waited);
-                    let due = now.before(kept.late);
-                    self.stats.came(reason, given, due, now);
+        if !touched.is_empty() {
+            let asks: Vec<Ask<'_>> = touched.iter().map(Touched::ask).collect();
+            let holder = self.holder(session, event);
+            match ask_book(
+                &self.rules,
+                &mut self.book,
+                &mut self.stats,
+                holder,
+                event,
+                &asks,
+                now,
+            ) {
+                Ok(charge) => charges.push(charge),
+                Err(refusal) => {
+                    for charge in charges {
+                        self.book.release(charge, now);
+                    }
+                    session.mail.remember(event, &refusal);
+                    return Some(refusal);
                 }
-                if event.stage == Stage::Connect {
-                    // It is there: nothing can give that back.
+            }
+        }
+        let counted: Vec<_> = touched
+            .iter()
+            .map(|touched| (touched.rule.name.clone(), touched.key.to_string()))
+            .collect();
+        session.connected = true;
+        match event.stage {
+            Stage::Connect => {
+                session.placed |= load.is_some();
+                // It is there: nothing can give that back.
+                for charge in charges {
                     self.book.spend(charge, now);
-                    admitted(session, event, None, took_place);
-                } else {
-                    admitted(session, event, Some(charge), took_place);
                 }
-                None
             }
-            Booking::Told {
-                rule,
-                wait_secs,
-                first,
-            } => {
-                let reason = reason_of(&self.rules, &rule);
-                if first {
-                    self.stats.given(reason, now);
-                } else {
-                    let due = now.after(Duration::from_secs(wait_secs));
-                    self.stats.came(reason, now, due, now);
+            _ => {
+                if event.stage == Stage::Recipient {
+                    session.placed = false;
+                    let recipient = mailbox(session, event).to_lowercase();
+                    session.mail.recipients.push(recipient);
+                    session.mail.counted.extend(counted);
                 }
-                Some(refusal(reason, event.stage, Some(wait_secs)))
-            }
-            Booking::Full { rule, .. } => {
-                Some(refusal(reason_of(&self.rules, &rule), event.stage, None))
+                session.mail.charges.extend(charges);
             }
         }
+        None
     }
 
     /// Who may come back for this event's place.
     fn holder(&self, session: &Session, event: &Event<'_>) -> Holder {
-        let client = match event.stage {
-            // All that is known of who connects is its address.
-            Stage::Connect => event.client.to_canonical().to_string(),
-            // Cut alike whatever greylisting is set to: a changed configuration moves no appointment.
-            _ => client_network(event.client).to_string(),
-        };
-        let recipient = match event.stage {
-            Stage::Message => session.mail.first.as_deref().unwrap_or_default(),
-            _ => event.recipient,
-        };
+        // Cut alike whatever greylisting is set to: a changed configuration moves no appointment.
+        let network = || client_network(event.client).to_string();
         let sender = event.sender.to_lowercase();
-        let recipient = recipient.to_lowercase();
-        self.lasting
-            .holder(event.stage, &client, &sender, &recipient)
-    }
-}
-
-/// What the session remembers of an event that was let in.
-fn admitted(
-    session: &mut Session,
-    event: &Event<'_>,
-    charge: Option<crate::slots::Charge>,
-    took_place: bool,
-) {
-    match event.stage {
-        Stage::Connect => {
-            session.connected = true;
-            session.placed |= took_place;
-        }
-        _ => {
-            session.connected = true;
-            if event.stage == Stage::Recipient && session.mail.first.is_none() {
-                session.mail.first = Some(event.recipient.to_owned());
-                session.placed = false;
+        match event.stage {
+            // All that is known of who connects is its address.
+            Stage::Connect => {
+                let client = event.client.to_canonical().to_string();
+                self.lasting.holder("connect", &client, "", "")
             }
-            session.mail.charges.extend(charge);
+            Stage::Message => {
+                let first = session.mail.recipients.first().map_or("", String::as_str);
+                self.lasting.holder("message", &network(), &sender, first)
+            }
+            // A mail of which nobody is in yet was told one time for all its recipients.
+            _ => {
+                let told = session.mail.told.as_ref();
+                let recipient = told.filter(|_| session.mail.recipients.is_empty());
+                let own = event.recipient.to_lowercase();
+                let recipient = recipient.unwrap_or(&own);
+                self.lasting
+                    .holder("recipient", &network(), &sender, recipient)
+            }
         }
     }
 }
 
-impl<'r> Touched<'r, '_> {
+/// Asks the book, and counts for the statistics what it says.
+fn ask_book(
+    rules: &Rules,
+    book: &mut Book,
+    stats: &mut Stats,
+    holder: Holder,
+    event: &Event<'_>,
+    asks: &[Ask<'_>],
+    now: Moment,
+) -> Result<Charge, Refusal> {
+    let party = Party {
+        client: event.client,
+        sender: event.sender,
+        recipient: event.recipient,
+    };
+    match book.ask(holder, party, asks, now) {
+        Booking::Admitted { charge, kept } => {
+            if let Some(kept) = kept {
+                let reason = rules.reason_of(&kept.rule);
+                let given = now.before(kept.waited);
+                let due = now.before(kept.late);
+                stats.came(reason, given, due, now);
+            }
+            Ok(charge)
+        }
+        Booking::Told {
+            rule,
+            wait_secs,
+            first,
+        } => {
+            let reason = rules.reason_of(&rule);
+            if first {
+                stats.given(reason, now);
+            } else {
+                let due = now.after(Duration::from_secs(wait_secs));
+                stats.came(reason, now, due, now);
+            }
+            Err(refusal(reason, event.stage, Some(wait_secs)))
+        }
+        Booking::Full { rule, .. } => Err(refusal(rules.reason_of(&rule), event.stage, None)),
+    }
+}
+
+/// Whether the event needs a place of the load's: each connection, which its first mail uses, and each mail more.
+fn takes_place(session: &Session, event: &Event<'_>) -> bool {
+    match event.stage {
+        Stage::Connect => true,
+        Stage::Recipient => session.mail.recipients.is_empty() && !session.placed,
+        _ => false,
+    }
+}
+
+impl Mail {
+    /// What concerns the client or the sender concerns all recipients of the mail: they share its appointment.
+    fn remember(&mut self, event: &Event<'_>, refusal: &Refusal) {
+        let shared = refusal.reason != Reason::Recipient && refusal.wait_secs.is_some();
+        if shared && event.stage == Stage::Recipient && self.told.is_none() {
+            self.told = Some(event.recipient.to_lowercase());
+        }
+    }
+}
+
+impl Touched<'_, '_> {
     fn ask(&self) -> Ask<'_> {
         Ask {
-            rule: self.rule,
+            rule: &self.rule.name,
             key: &self.key,
-            limit: self.limit,
+            limit: self.rule.limit,
             cost: self.cost,
-            horizon: match self.load {
-                true => LOAD_HORIZON,
-                false => self.limit.period(),
-            },
-            grace: match self.load {
-                true => Grace::Brief,
-                false => Grace::Lasting,
-            },
+            horizon: self.rule.limit.period(),
+            grace: Grace::Lasting,
         }
     }
 }
@@ -154,79 +223,74 @@ fn touched<'r, 'e>(
     event: &'e Event<'e>,
     strange: bool,
 ) -> Vec<Touched<'r, 'e>> {
+    // Who may relay or has logged in is known here: only what concerns strangers' hosts leaves it out.
+    let concerns = |rule: &&LimitRule| strange || !matches!(rule.per, Scope::Client | Scope::Helo);
     let mut touched = Vec::new();
-    let first = session.mail.first.is_none();
-    for rule in &rules.limits {
+    for rule in rules.limits.iter().filter(concerns) {
         let cost = match (rule.of, event.stage) {
             (Counted::Connections, Stage::Connect) => 1,
             // A door that doesn't tell of connections tells of recipients.
             (Counted::Connections, Stage::Recipient) => u64::from(!session.connected),
-            (Counted::Messages, Stage::Recipient) => u64::from(first),
-            (Counted::Recipients, Stage::Recipient) => 1,
+            (Counted::Messages | Counted::Recipients, Stage::Recipient) => 1,
             (Counted::Octets, Stage::Message) => event.size,
             _ => 0,
         };
-        // Who may relay or has logged in is known here: only what concerns strangers' hosts leaves it out.
-        let concerns = strange || !matches!(rule.per, Scope::Client | Scope::Helo);
-        if cost > 0
-            && concerns
-            && let Some(key) = key(rule, session, event)
-        {
-            touched.push(Touched {
-                rule: &rule.name,
-                key,
-                limit: rule.limit,
-                cost,
-                load: false,
-            });
+        if cost == 0 {
+            continue;
         }
-    }
-    let takes_place = match event.stage {
-        Stage::Connect => true,
-        Stage::Recipient => first && !session.placed,
-        _ => false,
-    };
-    if let Some(limit) = rules.load.filter(|_| strange && takes_place) {
-        touched.push(Touched {
-            rule: LOAD,
-            key: Cow::Borrowed(""),
-            limit,
-            cost: 1,
-            load: true,
-        });
+        for key in keys(rule, session, event) {
+            let once = rule.of == Counted::Messages;
+            let counted = || {
+                let mut all = session.mail.counted.iter();
+                all.any(|(name, counted)| *name == rule.name && *counted == key)
+            };
+            let twice = touched
+                .iter()
+                .any(|other: &Touched<'_, '_>| std::ptr::eq(other.rule, rule) && other.key == key);
+            // A mail is one mail for each sender, recipient or domain that it concerns.
+            let counted = once && counted();
+            if !(twice || counted) {
+                touched.push(Touched { rule, key, cost });
+            }
+        }
     }
     touched
 }
 
-/// Whose limit it is; `None`: nobody's that this rule counts.
-fn key<'e>(rule: &LimitRule, session: &'e Session, event: &'e Event<'e>) -> Option<Cow<'e, str>> {
-    let recipient = match event.stage {
-        Stage::Message => session.mail.first.as_deref().unwrap_or_default(),
-        _ => event.recipient,
+/// The mailbox where the door knows one, so that tags and aliases don't multiply a limit; else the recipient.
+fn mailbox<'e>(session: &'e Session, event: &Event<'e>) -> &'e str {
+    session.mailbox.as_deref().unwrap_or(event.recipient)
+}
+
+/// Whose limit it is: nobody's, where this rule doesn't count the event; several recipients', at the end of a mail.
+fn keys<'e>(rule: &LimitRule, session: &'e Session, event: &'e Event<'e>) -> Vec<Cow<'e, str>> {
+    let recipients = || match event.stage {
+        Stage::Message => session.mail.recipients.iter().map(String::as_str).collect(),
+        _ => vec![mailbox(session, event)],
     };
-    let text = match rule.per {
-        Scope::Client => {
-            return Some(Cow::Owned(client_network(event.client).to_string()));
+    let texts = match rule.per {
+        Scope::Client => return vec![Cow::Owned(client_network(event.client).to_string())],
+        Scope::Helo => vec![event.helo],
+        Scope::Sender => vec![event.sender],
+        Scope::SenderDomain => vec![domain(event.sender)],
+        Scope::SpfDomain => {
+            let spf = session.facts.spf.known();
+            let passed = spf.filter(|spf| spf.finding == crate::facts::Finding::Pass);
+            vec![passed.map_or("", |spf| spf.domain.as_str())]
         }
-        Scope::Helo => event.helo,
-        Scope::Sender => event.sender,
-        Scope::SenderDomain => domain(event.sender),
-        Scope::SpfDomain => session
-            .facts
-            .spf
-            .known()
-            .filter(|spf| spf.finding == crate::facts::Finding::Pass)
-            .map_or("", |spf| spf.domain.as_str()),
-        Scope::Recipient => recipient,
-        Scope::RecipientDomain => domain(recipient),
-        Scope::User => event.user.unwrap_or_default(),
+        Scope::Recipient => recipients(),
+        Scope::RecipientDomain => recipients().into_iter().map(domain).collect(),
+        Scope::User => vec![event.user.unwrap_or_default()],
     };
-    (!text.is_empty()).then(
-        || match text.bytes().any(|octet| octet.is_ascii_uppercase()) {
-            true => Cow::Owned(text.to_lowercase()),
-            false => Cow::Borrowed(text),
-        },
-    )
+    let named = texts.into_iter().filter(|text| !text.is_empty());
+    named.map(lower).collect()
+}
+
+fn lower(text: &str) -> Cow<'_, str> {
+    match text.bytes().any(|octet| octet.is_ascii_uppercase()) {
+        true => Cow::Owned(text.to_lowercase()),
+        false => Cow::Borrowed(text),
+    }
 }
 
 fn domain(address: &str) -> &str {
@@ -241,7 +305,7 @@ pub(super) fn never(
 ) -> Vec<(Reason, u64)> {
     let mut now = BTreeMap::<Reason, u64>::new();
     for (rule, counts) in book.counts() {
-        *now.entry(reason_of(rules, rule)).or_default() += counts.never;
+        *now.entry(rules.reason_of(rule)).or_default() += counts.never;
     }
     let new = |(reason, count): (&Reason, &u64)| {
         let before = counted.get(reason).copied().unwrap_or(0);
@@ -256,17 +320,20 @@ pub(super) fn never(
     fresh
 }
 
-fn reason_of(rules: &Rules, name: &str) -> Reason {
-    if name == LOAD {
-        return Reason::Load;
+impl Rules {
+    /// The reason that a wait for this limit is told under, by the limit's name.
+    pub fn reason_of(&self, name: &str) -> Reason {
+        if name == LOAD {
+            return Reason::Load;
+        }
+        let rule = self.limits.iter().find(|rule| rule.name == name);
+        // The rule of an old appointment may be gone.
+        rule.map_or(Reason::Client, |rule| match rule.per {
+            Scope::Client | Scope::Helo => Reason::Client,
+            Scope::Sender | Scope::SenderDomain | Scope::SpfDomain | Scope::User => Reason::Sender,
+            Scope::Recipient | Scope::RecipientDomain => Reason::Recipient,
+        })
     }
-    let rule = rules.limits.iter().find(|rule| rule.name == name);
-    // The rule of an old appointment may be gone.
-    rule.map_or(Reason::Client, |rule| match rule.per {
-        Scope::Client | Scope::Helo => Reason::Client,
-        Scope::Sender | Scope::SenderDomain | Scope::SpfDomain | Scope::User => Reason::Sender,
-        Scope::Recipient | Scope::RecipientDomain => Reason::Recipient,
-    })
 }
 
 fn refusal(reason: Reason, stage: Stage, wait_secs: Option<u64>) -> Refusal {

@@ -1,5 +1,6 @@
 //! What the administrator sets, for all rules together.
 
+use super::order::Order;
 use crate::greylist::exempt::{AddressList, Exemptions};
 use crate::greylist::{self, suspicion::Delays};
 use crate::lists::postgrey;
@@ -21,6 +22,8 @@ pub struct Rules {
     pub load: Option<Limit>,
     /// Who never came back.
     pub never_returned: returns::Settings,
+    /// Who speaks first of those that reserve nothing.
+    pub order: Order,
 }
 
 /// Whether a rule refuses.

@@ -16,6 +16,8 @@ pub struct Session {
     /// The mailbox that the recipient's mail goes to, where the door knows one of another name (an alias, a tag). The
     /// shell fills it in.
     pub mailbox: Option<String>,
+    /// What the mailbox's quota says of a mail of this size, where the door looked. The shell fills it in.
+    pub has_room: Option<bool>,
     /// Its connection was judged.
     pub(super) connected: bool,
     /// It took a place of the load's for a mail that has not come yet.
@@ -40,8 +42,12 @@ pub enum Observed {
 pub(super) struct Mail {
     /// What its recipients took.
     pub(super) charges: Vec<Charge>,
-    /// The first recipient that was let in; what counts mails has counted it.
-    pub(super) first: Option<String>,
+    /// The recipients that were let in, by their mailboxes where the door knows those.
+    pub(super) recipients: Vec<String>,
+    /// Limits that have counted it, by rule and key: what counts mails counts it once.
+    pub(super) counted: Vec<(String, String)>,
+    /// Nobody was let in yet, and the recipient under whose name the mail has its appointment.
+    pub(super) told: Option<String>,
 }
 
 impl Session {

@@ -1,8 +1,14 @@
 use super::*;
 use crate::facts::{Fact, Finding, Listing, Reverse, Spf};
 use crate::lists::{Entry, Subject};
+use crate::returns;
 use crate::slots::Limit;
 use std::net::IpAddr;
+use std::time::Duration;
+
+mod domains;
+mod order;
+mod quiet;
 
 const MIN: i64 = 60_000;
 
@@ -408,4 +414,86 @@ fn a_full_mailbox_is_full_for_everybody() {
     assert_eq!(said, "452 4.2.2 Mailbox full");
     world.engine.mailboxes.room("me@d.example", now);
     assert_eq!(world.rcpt("192.0.2.1", "a@c.example", "me@d.example"), "ok");
+}
+
+/// A decoy in front, tags and aliases hide no recipient from its limit.
+#[test]
+fn each_recipient_of_a_mail_counts_by_its_own_limit() {
+    let mut world = World::new(limits([limit(
+        Counted::Messages,
+        Scope::Recipient,
+        "1/h burst 1",
+    )]));
+    let mut said = Vec::new();
+    for n in 0..2 {
+        let mut session = Session::default();
+        let decoy = format!("decoy{n}@d.example");
+        said.push(world.say(&mut session, rcpt("192.0.2.1", "a@c.example", &decoy)));
+        let tag = format!("me+{n}@d.example");
+        session.mailbox = Some("me@d.example".to_owned());
+        said.push(world.say(&mut session, rcpt("192.0.2.1", "a@c.example", &tag)));
+        let now = world.now();
+        world.engine.taken(&mut session, now);
+    }
+    let waits = "450 4.2.1 TIME=3600 Too much mail for this recipient";
+    assert_eq!(said, ["ok", "ok", "ok", waits]);
+}
+
+/// What concerns the client concerns the whole mail: one time, one place, and all of it gets in then.
+#[test]
+fn a_mail_of_many_recipients_has_one_appointment() {
+    let mut world = World::new(limits([limit(
+        Counted::Messages,
+        Scope::Client,
+        "60/h burst 1",
+    )]));
+    assert_eq!(world.rcpt("192.0.2.9", "x@c.example", "x@d.example"), "ok");
+    let all = [
+        "a@d.example",
+        "b@d.example",
+        "c@d.example",
+        "e@d.example",
+        "f@d.example",
+    ];
+    let visit = |world: &mut World| {
+        let mut session = Session::default();
+        let said = all.map(|to| world.say(&mut session, rcpt("192.0.2.1", "a@c.example", to)));
+        let now = world.now();
+        world.engine.taken(&mut session, now);
+        said
+    };
+    let told = visit(&mut world);
+    assert_eq!(
+        told,
+        ["450 4.7.0 TIME=60 Too much mail from your network"; 5]
+    );
+    assert_eq!(world.engine.book.appointments(), 1);
+    world.sleep(60);
+    assert_eq!(visit(&mut world), ["ok"; 5]);
+}
+
+/// The sender quits after it was told, and begins anew with a connection.
+#[test]
+fn a_place_of_the_loads_that_was_told_at_rcpt_is_kept_at_connect() {
+    let mut world = World::new(Rules {
+        load: Some("1/s burst 1".parse::<Limit>().unwrap()),
+        ..limits([])
+    });
+    let mail = rcpt("192.0.2.1", "a@c.example", "me@d.example");
+    let connect = event(Stage::Connect, "192.0.2.1", "", "");
+    let mut session = Session::default();
+    assert_eq!(world.say(&mut session, connect), "ok");
+    assert_eq!(world.say(&mut session, mail), "ok");
+    let now = world.now();
+    world.engine.taken(&mut session, now);
+    assert_eq!(world.say(&mut session, mail), "451 4.3.2 TIME=1 Too busy");
+    for n in 0..20 {
+        let client = format!("198.51.{n}.1");
+        let other = event(Stage::Connect, &client, "", "");
+        assert_ne!(world.say(&mut Session::default(), other), "ok");
+    }
+    world.sleep(1);
+    let mut session = Session::default();
+    assert_eq!(world.say(&mut session, connect), "ok");
+    assert_eq!(world.say(&mut session, mail), "ok");
 }

@@ -59,8 +59,8 @@ impl Default for Delays {
 /// equal ones the first. `None`: nothing is; its [`Arrival`](super::Arrival) has a delay of zero.
 ///
 /// What was not asked, or not answered, is suspicious of nothing: a resolver's trouble is no fault of the client's, and
-/// makes nobody wait who would not have waited. `first_seen_domain` says that the sender's domain was never seen
-/// before; of the null sender, and where nobody keeps a list, it is false.
+/// makes nobody wait who would not have waited. `first_seen_domain` is what
+/// [`Domains::is_first_seen`](crate::domains::Domains::is_first_seen) says of the sender.
 ///
 /// Facts may change between two visits. That moves no appointment later: the record keeps the time it told, and only a
 /// shorter delay applies to it.

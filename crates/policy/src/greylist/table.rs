@@ -16,6 +16,9 @@ use std::net::IpAddr;
 /// Records that are over and are removed, at most, by one visit. A visit adds one, so it catches up.
 const SWEEP_MAX: usize = 4;
 
+/// The same, by one call of [`Table::sweep`]: a flood of a million is gone an hour after its window, though nobody comes.
+const SWEEP_TICK_MAX: usize = 256;
+
 /// Records are counted in 32 bits.
 const RECORDS_MAX: usize = 1 << 30;
 
@@ -89,7 +92,7 @@ impl Table {
     ) -> Judgement {
         let arrival = arrival.into();
         let now = now.into();
-        self.sweep(now);
+        self.sweep_some(SWEEP_MAX, now);
         let sought = Sought {
             own: Origin::Network(self.prefixes.own(arrival.visit.client)),
             further: &arrival.origins[..arrival.origins.len().min(ORIGINS_MAX - 1)],
@@ -153,7 +156,13 @@ impl Table {
         }
     }
 
-    /// Triplets that wait for their second visit. Those whose time is over count until the next visits sweep them.
+    /// Removes what is over by `now`, a few hundred at a time. Every visit removes some too; call it each second, so that
+    /// appointments nobody kept are counted on a quiet server.
+    pub fn sweep(&mut self, now: impl Into<Moment>) {
+        self.sweep_some(SWEEP_TICK_MAX, now.into());
+    }
+
+    /// Triplets that wait for their second visit. Those whose time is over count until they are swept.
     pub fn pending(&self) -> usize {
         self.records.pending()
     }
@@ -385,14 +394,14 @@ impl Table {
         }
     }
 
-    fn sweep(&mut self, now: Moment) {
-        for _ in 0..SWEEP_MAX {
+    fn sweep_some(&mut self, most: usize, now: Moment) {
+        for _ in 0..most {
             let Some(place) = self.records.ended(now) else {
                 break;
             };
             self.end(place);
         }
-        for _ in 0..SWEEP_MAX {
+        for _ in 0..most {
             if !self.known.sweep_one(&self.settings, now, &mut self.changes) {
                 break;
             }

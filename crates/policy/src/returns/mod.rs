@@ -3,9 +3,9 @@
 //! A mail server comes back; much of what only sends spam does not. A telling is **counted** against a client when its
 //! window is over, the sender was not the null sender, and nothing came later for that sender's domain and that
 //! recipient, from any address (big senders retry from another one); and when the client was not accepted in the last
-//! [`Settings::accepted_for`]. After [`Settings::pairs`] such sender-recipient pairs, told on [`Settings::days`]
-//! different days (UTC), the client is **listed**: a single IPv4 address, or an IPv6 /64. By default that is all:
-//! [`Action::Count`].
+//! [`Settings::accepted_for`], nor is of a network that greylisting knows (the engine tells of none such). After
+//! [`Settings::pairs`] such sender-recipient pairs, told on [`Settings::days`] different days (UTC), the client is
+//! **listed**: a single IPv4 address, or an IPv6 /64. By default that is all: [`Action::Count`].
 //!
 //! Ways out: a count ends after [`Settings::remembered_for`]; a count is taken back when something comes for its
 //! sender's domain and recipient after all, even from a client that is being rejected; a client that is accepted once
@@ -26,7 +26,6 @@ pub mod dnsbl;
 
 mod key;
 mod row;
-mod shares;
 mod table;
 mod tally;
 

@@ -2,10 +2,10 @@
 
 use super::key::{self, PairKey, SenderHash};
 use super::row::{Change, State, Stored};
-use super::shares::{Bounds, Shares};
 use super::tally::{Counted, Tallies};
 use super::{Action, Offender, Settings, source};
 use crate::greylist::Secret;
+use crate::shares::{Bounds, Shares};
 use crate::{Block, Moment};
 use ipnet::IpNet;
 use std::net::IpAddr;

@@ -1,9 +1,9 @@
 //! What is counted against each client.
 
 use super::key::PairKey;
-use super::shares::{Bounds, Shares};
 use super::{Offender, Settings};
 use crate::greylist::Secret;
+use crate::shares::{Bounds, Shares};
 use crate::{Block, Moment};
 use ipnet::IpNet;
 use std::collections::HashMap;

@@ -6,7 +6,7 @@ mod dialogues;
 mod exempt;
 mod flood;
 mod law;
-mod law_holds;
+mod law_of_greylist;
 mod names;
 mod pools;
 mod rows;

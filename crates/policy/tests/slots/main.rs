@@ -4,7 +4,7 @@ mod bent;
 mod flood;
 mod keeper;
 mod law;
-mod law_holds;
+mod law_of_slots;
 mod limits;
 mod overload;
 mod promises;

@@ -136,6 +136,18 @@ fn a_bad_value_is_named_with_its_key_and_what_was_expected() {
             "2: aliases.\"a@x.example\": expected a list in brackets, [\"…\"], found \"b@x.example\"",
         ),
         (
+            "[policy]\norder = [\"checks\", \"mailbox\", \"greylist\"]\n",
+            "2: policy.order: \"never_returned\" is left out: name each rule once (a rule is switched off by its own keys)",
+        ),
+        (
+            "[policy]\norder = [\"greylist\", \"checks\", \"never_returned\", \"mailbox\", \"greylist\"]\n",
+            "2: policy.order: \"greylist\" is there twice",
+        ),
+        (
+            "[policy]\norder = [\"rates\"]\n",
+            "2: policy.order: \"rates\" is no rule whose place can be set: write checks, never_returned, mailbox, greylist",
+        ),
+        (
             "[checks]\nspf = \"hard\"\n",
             "2: checks.spf: \"hard\" is not known here: write off or pool or reject",
         ),

@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use policy::engine::Order;
 use serde::{Deserialize, Deserializer, de};
+
+use super::limiting;
 
 /// What other mail servers ask, and how they are answered.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,6 +24,9 @@ pub(crate) struct Policy {
     pub(crate) socket_group: Option<String>,
     pub(crate) postfix_action: PostfixAction,
     pub(crate) on_failure: OnFailure,
+    /// Of the rules that reserve nothing: who speaks first at a recipient.
+    #[serde(deserialize_with = "limiting::order")]
+    pub(crate) order: Order,
     /// Open at once on one socket.
     pub(crate) connections: usize,
 }
@@ -34,6 +40,7 @@ impl Default for Policy {
             socket_group: None,
             postfix_action: PostfixAction::DeferIfPermit,
             on_failure: OnFailure::Open,
+            order: Order::default(),
             connections: 1000,
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use policy::Reason;
+use policy::engine::{Order, ReadOnly};
 use policy::slots::Limit;
 use serde::{Deserialize, Deserializer, de};
 
@@ -79,6 +80,8 @@ pub(crate) struct Suspicious {
     pub(crate) dynamic_name: Option<Duration>,
     #[serde(deserialize_with = "span")]
     pub(crate) listed: Option<Duration>,
+    #[serde(deserialize_with = "span")]
+    pub(crate) first_seen_domain: Option<Duration>,
 }
 
 /// postgrey's files of who is not greylisted.
@@ -152,6 +155,21 @@ fn limit<'de, D: Deserializer<'de>>(from: D) -> Result<Limit, D::Error> {
 
 fn limit_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Limit>, D::Error> {
     limit(from).map(Some)
+}
+
+/// Each rule that reserves nothing, once.
+pub(super) fn order<'de, D: Deserializer<'de>>(from: D) -> Result<Order, D::Error> {
+    let names = Vec::<String>::deserialize(from)?;
+    let rules: Result<Vec<_>, _> = names
+        .iter()
+        .map(|name| {
+            let all = ReadOnly::ALL.map(ReadOnly::name).join(", ");
+            let wrong = || format!("\"{name}\" is no rule whose place can be set: write {all}");
+            ReadOnly::named(name).ok_or_else(wrong)
+        })
+        .collect();
+    let rules = rules.map_err(de::Error::custom)?;
+    Order::new(&rules).map_err(de::Error::custom)
 }
 
 fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {

@@ -3,18 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use policy::{Event, Reason, Refusal, Stage, Verdict};
+use policy::{Event, Refusal, Stage, Verdict};
 use smtp::reply::echo;
 
 use super::spell::Spell;
-use crate::config::OnFailure;
+use crate::config::limiting::Count;
 use crate::judge::{Caller, Judge, greylist_field, reply};
 
 /// Behind every door.
 pub(crate) struct Desk {
     pub(crate) judge: Arc<Judge>,
-    /// Whether the log has said that records can't be kept, and not yet that they can again.
-    in_trouble: Mutex<bool>,
     misunderstood: Mutex<Spell>,
 }
 
@@ -22,7 +20,6 @@ impl Desk {
     pub(crate) fn new(judge: Arc<Judge>) -> Self {
         Self {
             judge,
-            in_trouble: Mutex::default(),
             misunderstood: Mutex::default(),
         }
     }
@@ -37,17 +34,6 @@ impl Desk {
     ) -> Verdict {
         // Apart, so that a connection that waits for its next question doesn't hold the room for an answer.
         let verdict = Box::pin(self.judge.judge(caller, event)).await;
-        let verdict = match self.judge.trouble() {
-            None => {
-                self.recovered();
-                verdict
-            }
-            Some(trouble) => {
-                let on_failure = self.on_failure();
-                self.failed(&trouble, on_failure);
-                without_records(verdict, event, on_failure)
-            }
-        };
         if let Verdict::Refuse(refusal) = &verdict {
             log(event, protocol, refusal);
         }
@@ -68,12 +54,16 @@ impl Desk {
         }
     }
 
+    /// Whether a rule wants to know how long a mail's content is.
+    pub(super) fn counts_octets(&self) -> bool {
+        let site = self.judge.site.get();
+        let mut rates = site.config.rates.iter();
+        rates.any(|rate| rate.count == Count::Octets)
+    }
+
     /// For a question that can't be judged.
     pub(super) fn without_verdict(&self) -> Verdict {
-        match self.on_failure() {
-            OnFailure::Open => Verdict::Accept { waited: None },
-            OnFailure::Closed => Verdict::Refuse(out_of_order()),
-        }
+        self.judge.without_verdict()
     }
 
     /// Somebody said what makes no sense: logged once, until it was quiet for a while.
@@ -89,53 +79,10 @@ impl Desk {
             tracing::warn!(target: "policy", "{who} asks what makes no sense: {what}");
         }
     }
-
-    fn on_failure(&self) -> OnFailure {
-        self.judge.site.get().config.policy.on_failure
-    }
-
-    fn failed(&self, trouble: &str, on_failure: OnFailure) {
-        if std::mem::replace(&mut *lock(&self.in_trouble), true) {
-            return;
-        }
-        let meanwhile = match on_failure {
-            OnFailure::Open => "nobody is asked to wait",
-            OnFailure::Closed => "all mail is answered 451",
-        };
-        tracing::error!(target: "policy", "records can't be kept: {trouble}; until they can, {meanwhile} (policy.on_failure)");
-    }
-
-    fn recovered(&self) {
-        if std::mem::replace(&mut *lock(&self.in_trouble), false) {
-            tracing::info!(target: "policy", "records are kept again");
-        }
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A wait that can't be written down is not told; what is refused for good stays so.
-fn without_records(verdict: Verdict, event: &Event<'_>, on_failure: OnFailure) -> Verdict {
-    match (on_failure, verdict) {
-        (_, Verdict::Refuse(refusal)) if refusal.code >= 500 => Verdict::Refuse(refusal),
-        (OnFailure::Closed, _) if event.stage == Stage::Recipient => {
-            Verdict::Refuse(out_of_order())
-        }
-        (_, Verdict::Refuse(_)) => Verdict::Accept { waited: None },
-        (_, verdict) => verdict,
-    }
-}
-
-fn out_of_order() -> Refusal {
-    Refusal {
-        reason: Reason::Storage,
-        code: 451,
-        status: (4, 3, 0),
-        wait_secs: None,
-        text: "Records are out of order here, try again later".to_owned(),
-    }
 }
 
 fn log(event: &Event<'_>, protocol: &str, refusal: &Refusal) {

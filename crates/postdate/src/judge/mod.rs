@@ -1,5 +1,6 @@
 //! Asks the rules on behalf of a door. Every door has the same [`Judge`], so the same event meets the same verdict.
 
+mod trouble;
 mod words;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::mailboxes::MailboxNews;
 use crate::names::Names;
 use crate::site::SharedSite;
 
+use trouble::Trouble;
 pub(crate) use words::{brief, greylist_field, reply};
 
 /// Between two looks at whether the records have caught up.
@@ -49,8 +51,10 @@ impl Caller {
     }
 
     /// The mailbox that the next recipient's mail goes to, if there is one here.
-    pub(crate) fn goes_to(&mut self, mailbox: Option<String>) {
+    /// `has_room`: what its quota says of this mail's announced size.
+    pub(crate) fn goes_to(&mut self, mailbox: Option<String>, has_room: Option<bool>) {
         self.session.mailbox = mailbox;
+        self.session.has_room = has_room;
     }
 
     /// The content, for the event at its end.
@@ -65,6 +69,7 @@ pub(crate) struct Judge {
     pub(crate) records: Arc<Records>,
     checks: Checks,
     clock: Clock,
+    trouble: Trouble,
 }
 
 impl Judge {
@@ -79,6 +84,7 @@ impl Judge {
             records,
             checks: Checks::new(names, clock.clone()),
             clock,
+            trouble: Trouble::default(),
         }
     }
 
@@ -86,7 +92,7 @@ impl Judge {
     pub(crate) async fn judge(&self, caller: &mut Caller, event: &Event<'_>) -> Verdict {
         self.catch_up().await;
         if !self.has_room() {
-            return self.without_records();
+            return self.without_verdict();
         }
         if std::mem::take(&mut caller.anew) {
             self.taken(caller);
@@ -115,9 +121,20 @@ impl Judge {
         if let Some(observed) = &caller.session.observed {
             log_observed(event, observed);
         }
-        match verdict {
+        let verdict = match verdict {
             Verdict::Refuse(refusal) => Verdict::Refuse(self.worded(refusal)),
             accept => accept,
+        };
+        match self.records.trouble() {
+            None => {
+                self.trouble.over();
+                verdict
+            }
+            Some(why) => {
+                let on_failure = self.on_failure();
+                self.trouble.felt(&why, on_failure);
+                trouble::without_records(verdict, event, on_failure)
+            }
         }
     }
 
@@ -145,28 +162,21 @@ impl Judge {
         self.clock.now()
     }
 
-    /// Why records can't be kept, as long as they can't.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.records.trouble()
-    }
-
     /// Whether anybody can be judged: no, where so much is unwritten that memory must not take more.
     fn has_room(&self) -> bool {
         self.records.room().is_ok()
     }
 
-    /// As the administrator wants it while records can't be kept.
-    fn without_records(&self) -> Verdict {
-        match self.site.get().config.policy.on_failure {
+    /// For a question that can't be judged: open or closed, as configured.
+    pub(crate) fn without_verdict(&self) -> Verdict {
+        match self.on_failure() {
             OnFailure::Open => Verdict::Accept { waited: None },
-            OnFailure::Closed => Verdict::Refuse(Refusal {
-                reason: Reason::Storage,
-                code: 451,
-                status: (4, 3, 0),
-                wait_secs: None,
-                text: "Records are out of order here, try again later".to_owned(),
-            }),
+            OnFailure::Closed => Verdict::Refuse(trouble::out_of_order()),
         }
+    }
+
+    fn on_failure(&self) -> OnFailure {
+        self.site.get().config.policy.on_failure
     }
 
     /// Waits while more is unwritten than may be lost; no longer than the records' patience.
@@ -207,10 +217,17 @@ impl Judge {
         }
         refusal.text = match (text, refusal.wait_secs) {
             (Some(text), wait_secs) => text.say(wait_secs),
-            (None, Some(secs)) => format!("{}, try again in {secs} seconds", refusal.text),
+            (None, Some(secs)) => format!("{}, try again in {}", refusal.text, in_words(secs)),
             (None, None) => format!("{}, try again later", refusal.text),
         };
         refusal
+    }
+}
+
+fn in_words(secs: u64) -> String {
+    match secs {
+        1 => "1 second".to_owned(),
+        _ => format!("{secs} seconds"),
     }
 }
 

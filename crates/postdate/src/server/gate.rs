@@ -17,13 +17,13 @@ use super::trace;
 use crate::config::checks;
 use crate::directory::Found;
 use crate::judge::{self, Caller, Judge};
-use crate::mailboxes::{self, MailboxNews as _};
+use crate::mailboxes;
 use crate::routes::domain_of;
 use crate::runner::Runner;
 use crate::site::{SharedSite, Site};
 
 /// Octets of a mail that a rule reads whole (DMARC). A larger one is not judged by it.
-const READ_MAX: usize = 32 << 20;
+const READ_MAX: usize = 4 << 20;
 
 /// Shared by all sessions.
 pub(crate) struct Gate {
@@ -232,14 +232,10 @@ impl Gate {
     /// Tells the rules which mailbox it is about, and what its quota says.
     fn look_at_mailbox(&self, site: &Site, visitor: &mut Visitor, address: &str, octets: u64) {
         let mailbox = mailboxes::behind(&site.directory, address);
-        if let Some(mailbox) = &mailbox {
-            match site.has_room(mailbox, octets, self.runner.now()) {
-                Some(true) => self.judge.room(mailbox),
-                Some(false) => self.judge.full(mailbox),
-                None => {}
-            }
-        }
-        visitor.caller.goes_to(mailbox);
+        let has_room = mailbox
+            .as_ref()
+            .and_then(|mailbox| site.has_room(mailbox, octets, self.runner.now()));
+        visitor.caller.goes_to(mailbox, has_room);
     }
 
     /// What the rules say of this step; a refusal is logged.

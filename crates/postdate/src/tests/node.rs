@@ -141,6 +141,11 @@ impl Node {
             .await
     }
 
+    /// Who is asked about its mail.
+    pub(super) fn judge(&self) -> &Arc<Judge> {
+        &self.front.gate.judge
+    }
+
     /// Sessions that are not over.
     pub(super) fn sessions(&self) -> usize {
         let mut sessions = self.front.sessions.lock().unwrap();

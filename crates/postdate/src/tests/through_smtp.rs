@@ -1,10 +1,13 @@
 //! The built-in server as one door among the others: see `doors::tests`.
 
+use std::sync::Arc;
+
 use store::memory::MemorySpool;
 
 use super::client::Client;
 use super::net::Net;
 use super::node::Node;
+use crate::judge::Judge;
 
 /// One client after the other.
 pub(crate) struct Smtp {
@@ -24,12 +27,21 @@ impl Smtp {
         Self { node, client: None }
     }
 
-    /// A client connects, and gives its name; the replies.
-    pub(crate) async fn connect(&mut self, address: &str, helo: &str) -> [String; 2] {
+    /// A client connects; the greeting.
+    pub(crate) async fn connect(&mut self, address: &str) -> String {
         let mut client = self.node.client(address);
         let greeting = client.reply().await;
         self.client = Some(client);
-        [greeting, self.say(&format!("EHLO {helo}")).await]
+        greeting
+    }
+
+    /// All that comes until the server closes.
+    pub(crate) async fn rest(&mut self) -> String {
+        self.client.as_mut().expect("a client").rest().await
+    }
+
+    pub(crate) fn judge(&self) -> &Arc<Judge> {
+        self.node.judge()
     }
 
     /// The reply to one line of the client.

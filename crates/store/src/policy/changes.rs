@@ -1,7 +1,7 @@
 //! What one transaction writes.
 
 use policy::engine::Engine;
-use policy::{greylist, lists, mailbox, returns, slots, stats};
+use policy::{domains, greylist, lists, mailbox, returns, slots, stats};
 
 /// Changes of all rules, each rule's in order. The rules' rows know nothing of each other, so their order doesn't matter.
 #[derive(Debug, Default)]
@@ -10,6 +10,7 @@ pub(super) struct Changes {
     pub(super) slots: Vec<slots::Change>,
     pub(super) mailboxes: Vec<mailbox::Change>,
     pub(super) returns: Vec<returns::Change>,
+    pub(super) domains: Vec<domains::Change>,
     pub(super) lists: Vec<lists::Change>,
     pub(super) stats: Vec<stats::Change>,
 }
@@ -21,6 +22,7 @@ impl Changes {
         self.slots.append(&mut engine.book.take_changes());
         self.mailboxes.append(&mut engine.mailboxes.take_changes());
         self.returns.append(&mut engine.returns.take_changes());
+        self.domains.append(&mut engine.domains.take_changes());
         self.lists.append(&mut engine.lists.take_changes());
         self.stats.append(&mut engine.stats.take_changes());
     }
@@ -30,6 +32,7 @@ impl Changes {
             + self.slots.len()
             + self.mailboxes.len()
             + self.returns.len()
+            + self.domains.len()
             + self.lists.len()
             + self.stats.len()
     }
@@ -41,6 +44,7 @@ pub(super) fn untaken(engine: &Engine) -> usize {
         + engine.book.untaken()
         + engine.mailboxes.untaken()
         + engine.returns.untaken()
+        + engine.domains.untaken()
         + engine.lists.untaken()
         + engine.stats.untaken()
 }

@@ -2,7 +2,7 @@
 
 use super::changes::Changes;
 use super::error::OpenError;
-use super::tables::{greylist, lists, mailboxes, returns, slots, stats};
+use super::tables::{domains, greylist, lists, mailboxes, returns, slots, stats};
 use policy::Moment;
 use policy::engine::{Engine, LastingKey};
 use rusqlite::{Connection, OpenFlags, Transaction};
@@ -67,6 +67,7 @@ impl File {
             slots,
             mailboxes,
             returns,
+            domains,
             lists,
             stats,
         } = changes;
@@ -74,6 +75,7 @@ impl File {
         each(&transaction, slots, slots::apply)?;
         each(&transaction, mailboxes, mailboxes::apply)?;
         each(&transaction, returns, returns::apply)?;
+        each(&transaction, domains, domains::apply)?;
         each(&transaction, lists, lists::apply)?;
         each(&transaction, stats, stats::apply)?;
         transaction.commit()
@@ -119,6 +121,7 @@ fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
     slots::prepare(&transaction)?;
     mailboxes::prepare(&transaction)?;
     returns::prepare(&transaction)?;
+    domains::prepare(&transaction)?;
     lists::prepare(&transaction)?;
     stats::prepare(&transaction)?;
     transaction.execute_batch(KEY)?;
@@ -136,6 +139,7 @@ fn load(
     slots::load(connection, &mut engine.book)?;
     mailboxes::load(connection, &mut engine.mailboxes)?;
     returns::load(connection, &mut engine.returns, moment)?;
+    domains::load(connection, &mut engine.domains, moment)?;
     lists::load(connection, &mut engine.lists, moment)?;
     stats::load(connection, &mut engine.stats, moment)
 }

@@ -1,6 +1,7 @@
 //! What the rules remember, and the file that it is in.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod domains;
 mod equal;
 mod file;
 mod find;

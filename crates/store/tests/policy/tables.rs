@@ -80,6 +80,11 @@ pub(crate) fn furnished(room: &Room) -> Records {
         mail(&server, "192.0.2.8", "c@z.example", b, at(300)),
         "450 60"
     );
+    // Its network is known, so the rules would not watch it.
+    server.with(at(300), |engine, now| {
+        let (client, until) = ("192.0.2.8".parse().unwrap(), at(300 + 2 * 86_400).into());
+        engine.returns.told(client, "c@z.example", b, until, now);
+    });
     assert_eq!(mail(&server, "198.51.100.7", "", b, at(300)), "450 120");
     assert_eq!(
         mail(&server, "203.0.113.7", "d@x.example", b, at(301)),

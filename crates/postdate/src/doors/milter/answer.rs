@@ -7,8 +7,10 @@ const ADD_HEADERS: u32 = 0x01;
 /// `SMFIF_SETSYMLIST`: the macros that are wanted may be named.
 const SET_MACROS: u32 = 0x100;
 
-/// What needn't be sent: the body, header fields, the header's end, commands that the server doesn't know, DATA.
-const NOT_WANTED: u32 = 0x10 | 0x20 | 0x40 | 0x100 | 0x200;
+/// What needn't be sent: commands that the server doesn't know, DATA.
+const NOT_WANTED: u32 = 0x100 | 0x200;
+/// Nor the content, where nobody counts it: the body, header fields, the header's end.
+const CONTENT: u32 = 0x10 | 0x20 | 0x40;
 
 /// The macros that are wanted, by stage: connect, MAIL.
 const MACROS: [(u32, &str); 2] = [(0, "{client_ptr}"), (2, "i {auth_authen}")];
@@ -16,11 +18,16 @@ const MACROS: [(u32, &str); 2] = [(0, "{client_ptr}"), (2, "i {auth_authen}")];
 /// Go on.
 pub(super) const CONTINUE: &[u8] = &[0, 0, 0, 1, b'c'];
 
-/// The answer to what a mail server can do, and whether header fields can be added.
-pub(super) fn negotiate(offer: Offer) -> (Vec<u8>, bool) {
+/// The answer to what a mail server can do, and whether header fields can be added. `content`: it is to be sent.
+pub(super) fn negotiate(offer: Offer, content: bool) -> (Vec<u8>, bool) {
+    let not_wanted = if content {
+        NOT_WANTED
+    } else {
+        NOT_WANTED | CONTENT
+    };
     let actions = offer.actions & (ADD_HEADERS | SET_MACROS);
     let mut data = Vec::with_capacity(64);
-    for number in [offer.version.min(6), actions, offer.protocol & NOT_WANTED] {
+    for number in [offer.version.min(6), actions, offer.protocol & not_wanted] {
         data.extend_from_slice(&number.to_be_bytes());
     }
     if actions & SET_MACROS != 0 {

@@ -33,7 +33,10 @@ struct Session {
     helo: String,
     user: Option<String>,
     sender: String,
+    /// Octets, as the client announced them.
     size: u64,
+    /// Octets of content that came, where it is sent here.
+    content: u64,
     /// Something of a mail was let in, and its end not yet.
     open: bool,
     field: Option<String>,
@@ -50,6 +53,7 @@ impl Default for Session {
             user: None,
             sender: String::new(),
             size: 0,
+            content: 0,
             open: false,
             field: None,
         }
@@ -65,7 +69,7 @@ pub(super) async fn serve<W: Wire>(mut wire: W, desk: Arc<Desk>, mut stop: watch
         while let Some(packet) = packets.next() {
             let answer = match packet {
                 Ok(Packet::Negotiate(offer)) => {
-                    let (answer, can_add) = answer::negotiate(offer);
+                    let (answer, can_add) = answer::negotiate(offer, desk.counts_octets());
                     adds_headers = can_add;
                     answer
                 }
@@ -118,6 +122,7 @@ impl Session {
                 Vec::new()
             }
             Packet::Connect { name, client } => {
+                self.end_mail(desk);
                 let reverse_name = std::mem::take(&mut self.reverse_name);
                 *self = Self {
                     client,
@@ -138,7 +143,15 @@ impl Session {
                 self.ask(desk, Stage::Mail, "").await
             }
             Packet::Recipient(recipient) => self.ask(desk, Stage::Recipient, &recipient).await,
+            Packet::Content(octets) => {
+                self.content = self.content.saturating_add(octets);
+                answer::CONTINUE.to_vec()
+            }
             Packet::EndOfMessage => {
+                // What came is true, what was announced may not be.
+                if self.content > 0 {
+                    self.size = self.content;
+                }
                 let mut answer = self.ask(desk, Stage::Message, "").await;
                 if answer == answer::CONTINUE {
                     self.open = false;
@@ -201,7 +214,7 @@ impl Session {
             desk.judge.gave_up(&mut self.caller);
         }
         self.sender.clear();
-        self.size = 0;
+        (self.size, self.content) = (0, 0);
         self.field = None;
     }
 }

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// The largest packet that is taken. A header field or a piece of the body, which we ask not to be sent, has at most
-/// 64 KiB.
+/// The largest packet that is taken. A header field or a piece of the body has at most 64 KiB.
 pub(super) const MAX_PACKET: usize = 64 * 1024 + 1024;
 /// A packet's length stands before it.
 const LENGTH_LEN: usize = 4;
@@ -37,6 +36,8 @@ pub(super) enum Packet {
         size: u64,
     },
     Recipient(String),
+    /// So many octets of a mail's content, to be answered.
+    Content(u64),
     EndOfMessage,
     /// The mail is over: done, refused or reset.
     Abort,
@@ -133,10 +134,19 @@ fn parse(octets: &[u8]) -> Result<Packet, Malformed> {
         b'A' => Packet::Abort,
         b'Q' => Packet::Quit,
         b'K' => Packet::QuitAndStay,
-        // DATA, header, end of header, body, and a command that the mail server doesn't know.
-        b'T' | b'L' | b'N' | b'B' | b'U' => Packet::Other,
+        // A field's name and value come with a NUL each; in the content it is a colon, a space and CR LF.
+        b'L' => Packet::Content(length(data) + 2),
+        // The empty line behind the header.
+        b'N' => Packet::Content(2),
+        b'B' => Packet::Content(length(data)),
+        // DATA, and a command that the mail server doesn't know.
+        b'T' | b'U' => Packet::Other,
         _ => return Err(Malformed::Unknown(command)),
     })
+}
+
+fn length(data: &[u8]) -> u64 {
+    u64::try_from(data.len()).unwrap_or(u64::MAX)
 }
 
 /// Text that ends with NUL, once or several times.

@@ -37,7 +37,7 @@ const REPORTS: [&str; 6] = [
     "tx-rollback",
 ];
 const PHASES: [&str; 6] = ["connect", "helo", "ehlo", "mail-from", "rcpt-to", "commit"];
-/// Only where a header field is to be added.
+/// Only where a header field is to be added, or octets are counted.
 const CONTENT: &str = "data-line";
 
 /// Why the filter ends before OpenSMTPD does.
@@ -161,7 +161,8 @@ impl Filter<'_> {
         for report in REPORTS {
             lines.push_str(&format!("register|report|smtp-in|{report}\n"));
         }
-        for phase in PHASES.into_iter().chain(self.header.then_some(CONTENT)) {
+        let content = (self.header || self.desk.counts_octets()).then_some(CONTENT);
+        for phase in PHASES.into_iter().chain(content) {
             lines.push_str(&format!("register|filter|smtp-in|{phase}\n"));
         }
         lines.push_str("register|ready\n");
@@ -180,7 +181,7 @@ impl Filter<'_> {
                 return Some(step);
             }
             let (steps, taken) = mpsc::channel(MAX_WAITING);
-            let session = Session::new(Arc::clone(self.desk), id.to_owned());
+            let session = Session::new(Arc::clone(self.desk), id.to_owned(), self.header);
             self.tasks.spawn(session.run(taken, self.answers.clone()));
             self.sessions.insert(id.to_owned(), steps);
         }

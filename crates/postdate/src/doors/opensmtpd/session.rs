@@ -24,12 +24,17 @@ pub(super) enum Step {
 pub(super) struct Session {
     desk: Arc<Desk>,
     id: String,
+    /// Mail that came back is marked.
+    header: bool,
     caller: Caller,
     client: IpAddr,
     helo: String,
     user: Option<String>,
     sender: String,
+    /// Octets, as the client announced them.
     size: u64,
+    /// Octets of content that came, where it is sent here.
+    content: u64,
     /// Something of a mail was let in, and it is not through.
     open: bool,
     /// `X-Greylist:`, until it is written.
@@ -37,16 +42,18 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(desk: Arc<Desk>, id: String) -> Self {
+    pub(super) fn new(desk: Arc<Desk>, id: String, header: bool) -> Self {
         Self {
             desk,
             id,
+            header,
             caller: Caller::default(),
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             helo: String::new(),
             user: None,
             sender: String::new(),
             size: 0,
+            content: 0,
             open: false,
             field: None,
         }
@@ -111,7 +118,13 @@ impl Session {
                 recipient = named;
                 Some(Stage::Recipient)
             }
-            Question::Commit => Some(Stage::Message),
+            Question::Commit => {
+                // What came is true, what was announced may not be.
+                if self.content > 0 {
+                    self.size = self.content;
+                }
+                Some(Stage::Message)
+            }
             Question::Content(line) => return self.content(token, &line),
             Question::Other => None,
         };
@@ -153,7 +166,7 @@ impl Session {
             }
             Verdict::Accept { .. } => {
                 self.open |= stage >= Stage::Mail;
-                if self.field.is_none() {
+                if self.header && self.field.is_none() {
                     self.field = self.desk.field(&verdict);
                 }
                 "proceed".to_owned()
@@ -163,6 +176,11 @@ impl Session {
 
     /// The line as it is, and `X-Greylist:` before the first of them.
     fn content(&mut self, token: &str, line: &[u8]) -> Vec<u8> {
+        // A line ends in CR LF; a dot alone is the end of all.
+        if line != b"." {
+            let octets = u64::try_from(line.len() + 2).unwrap_or(u64::MAX);
+            self.content = self.content.saturating_add(octets);
+        }
         let start = format!("filter-dataline|{}|{token}|", self.id);
         let mut out = Vec::with_capacity(start.len() + line.len() + 1);
         if let Some(field) = self.field.take() {
@@ -180,7 +198,7 @@ impl Session {
             self.desk.judge.gave_up(&mut self.caller);
         }
         self.sender.clear();
-        self.size = 0;
+        (self.size, self.content) = (0, 0);
         self.field = None;
     }
 }

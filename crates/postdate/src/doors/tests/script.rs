@@ -2,9 +2,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::direct::Direct;
+use super::operator::Change;
+use super::told::Told;
+use crate::judge::Judge;
 
 pub(super) type Answer<'a> = Pin<Box<dyn Future<Output = Told> + Send + 'a>>;
 
@@ -21,24 +24,13 @@ pub(super) enum Step {
     Recipient(String),
     /// The mail is over, and did not come in.
     End,
-    /// The mail is over, and came in.
-    Done,
-}
-
-/// What a door said.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Told {
-    /// Go on.
-    #[default]
-    Nothing,
-    /// Go on; the mail was marked with this wait.
-    CameBack(u64),
-    /// The reply's code and status, and the wait.
-    Wait(String, Option<u64>),
+    /// So many octets of content came, and the mail is over.
+    Done(usize),
 }
 
 /// A way to ask.
 pub(super) trait Door {
+    /// As tables call it.
     fn name(&self) -> &'static str;
     /// Whether there is a way to say this.
     fn takes(&self, _: &Step) -> bool {
@@ -50,67 +42,176 @@ pub(super) trait Door {
     fn marks(&self) -> bool {
         true
     }
+    /// Who is asked behind it.
+    fn judge(&self) -> &Arc<Judge>;
     fn take<'a>(&'a mut self, step: &'a Step) -> Answer<'a>;
 }
 
-pub(super) struct Script(Vec<(String, Line)>);
+pub(super) struct Script {
+    lines: Vec<(String, Line)>,
+    /// Doors that can't say all of it.
+    without: Vec<String>,
+}
 
 enum Line {
     Pass(Duration),
-    Step(Step, Told),
+    Change(Change),
+    Step(Step, Expected),
+}
+
+/// What each door says: the same, but for those that can't.
+struct Expected {
+    usual: Told,
+    at: Vec<(String, Told)>,
+}
+
+impl Expected {
+    /// `450 4.2.1 TIME=60; at smtp, milter: nothing`
+    fn read(text: &str) -> Self {
+        let mut answers = text.split("; at ");
+        let usual = Told::read(answers.next().unwrap_or_default());
+        let at = answers.flat_map(|answer| {
+            let (doors, told) = answer.split_once(": ").expect("doors and an answer");
+            let told = Told::read(told);
+            doors
+                .split(", ")
+                .map(move |door| (door.to_owned(), told.clone()))
+        });
+        Self {
+            usual,
+            at: at.collect(),
+        }
+    }
+
+    fn of(&self, door: &str) -> &Told {
+        let own = self.at.iter().find(|(name, _)| name == door);
+        own.map_or(&self.usual, |(_, told)| told)
+    }
 }
 
 impl Script {
     pub(super) fn read(text: &str) -> Self {
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        Self(lines.map(|line| (line.to_owned(), read(line))).collect())
+        let mut script = Self {
+            lines: Vec::new(),
+            without: Vec::new(),
+        };
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            match line.strip_prefix("without ") {
+                Some(doors) => script.without.extend(doors.split(", ").map(str::to_owned)),
+                None => script.lines.push((line.to_owned(), read(line))),
+            }
+        }
+        script
     }
 
-    /// Whether each step can be said at a door.
-    pub(super) fn suits(&self, door: &dyn Door) -> bool {
-        self.0.iter().all(|(_, line)| match line {
-            Line::Step(step, _) => door.takes(step),
-            Line::Pass(_) => true,
-        })
-    }
-
-    pub(super) async fn run(&self, name: &str, doors: &mut [Box<dyn Door>]) {
-        let mut came_back = None;
-        for (text, line) in &self.0 {
-            let (step, expected) = match line {
-                Line::Pass(time) => {
-                    tokio::time::sleep(*time).await;
-                    continue;
+    pub(super) async fn run(&self, name: &str, doors: Vec<Box<dyn Door>>) {
+        self.check(name, &doors);
+        let said_here = |door: &dyn Door| !self.without.iter().any(|other| other == door.name());
+        let mut doors: Vec<Place> = doors
+            .into_iter()
+            .filter(|door| said_here(door.as_ref()))
+            .map(Place::new)
+            .collect();
+        for (text, line) in &self.lines {
+            match line {
+                Line::Pass(time) => tokio::time::sleep(*time).await,
+                Line::Change(change) => {
+                    doors.iter().for_each(|at| change.make(at.door.judge()));
                 }
-                Line::Step(step, expected) => (step, expected),
-            };
-            if let Told::CameBack(_) = expected {
-                came_back = Some(expected.clone());
-            }
-            for door in doors.iter_mut() {
-                let told = door.take(step).await;
-                let expected = match (step, expected) {
-                    (_, Told::CameBack(_)) if door.marks_at_end() || !door.marks() => Told::Nothing,
-                    (Step::Done, Told::Nothing) if door.marks_at_end() && door.marks() => {
-                        came_back.clone().unwrap_or_default()
+                Line::Step(step, expected) => {
+                    for at in &mut doors {
+                        let told = at.take(step).await;
+                        let expected = at.expects(step, expected.of(at.door.name()));
+                        assert!(
+                            told.meets(&expected),
+                            "{name}: {text}\nat {}: {told:?}\n instead of {expected:?}",
+                            at.door.name()
+                        );
                     }
-                    _ => expected.clone(),
-                };
-                assert_eq!(told, expected, "{name}: {text} at {}", door.name());
+                }
             }
-            if matches!(step, Step::Done | Step::End | Step::Client { .. }) {
-                came_back = None;
+        }
+    }
+
+    /// Doors are called by their names, and leave out what they can't say and nothing else.
+    fn check(&self, name: &str, doors: &[Box<dyn Door>]) {
+        let there = |name: &String| doors.iter().any(|door| door.name() == name);
+        for (text, line) in &self.lines {
+            if let Line::Step(_, expected) = line {
+                assert!(
+                    expected.at.iter().all(|(door, _)| there(door)),
+                    "{name}: {text}"
+                );
             }
+        }
+        for door in doors {
+            let says_all = self.lines.iter().all(|(_, line)| match line {
+                Line::Step(step, _) => door.takes(step),
+                Line::Pass(_) | Line::Change(_) => true,
+            });
+            let left_out = self.without.iter().any(|other| other == door.name());
+            assert_eq!(says_all, !left_out, "{name} at {}", door.name());
         }
     }
 }
 
+/// A door in the middle of a script.
+struct Place {
+    door: Box<dyn Door>,
+    /// The session was ended by an answer.
+    closed: bool,
+    /// What the mail is marked with, where that shows at its end.
+    owed: Told,
+}
+
+impl Place {
+    fn new(door: Box<dyn Door>) -> Self {
+        Self {
+            door,
+            closed: false,
+            owed: Told::Nothing,
+        }
+    }
+
+    async fn take(&mut self, step: &Step) -> Told {
+        if matches!(step, Step::Client { .. }) {
+            self.closed = false;
+        }
+        if self.closed {
+            return Told::Closed;
+        }
+        let told = self.door.take(step).await;
+        self.closed = told.closes();
+        told
+    }
+
+    fn expects(&mut self, step: &Step, expected: &Told) -> Told {
+        let at_end = self.door.marks_at_end();
+        let expected = match (step, expected) {
+            (_, Told::CameBack(_)) if !self.door.marks() => Told::Nothing,
+            (_, Told::CameBack(_)) if at_end => {
+                self.owed = expected.clone();
+                Told::Nothing
+            }
+            (Step::Done(_), Told::Nothing) => std::mem::take(&mut self.owed),
+            _ => expected.clone(),
+        };
+        if matches!(step, Step::Done(_) | Step::End | Step::Client { .. }) {
+            self.owed = Told::Nothing;
+        }
+        expected
+    }
+}
+
 fn read(line: &str) -> Line {
+    /// Octets of a mail that are not said.
+    const USUAL: usize = 100;
     let (step, expected) = line.split_once(" -> ").unwrap_or((line, ""));
     let (word, rest) = step.split_once(' ').unwrap_or((step, ""));
     let rest = rest.trim().to_owned();
     let step = match word {
         "pass" => return Line::Pass(Duration::from_secs(rest.parse().expect("seconds"))),
+        "full" | "room" | "allow" | "deny" => return Line::Change(Change::read(word, &rest)),
         "client" => {
             let (address, helo) = rest.split_once(' ').expect("an address and a name");
             Step::Client {
@@ -123,56 +224,25 @@ fn read(line: &str) -> Line {
         "mail" => Step::Mail(rest),
         "rcpt" => Step::Recipient(rest),
         "end" => Step::End,
-        "done" => Step::Done,
+        "done" if rest.is_empty() => Step::Done(USUAL),
+        "done" => Step::Done(rest.parse().expect("octets")),
         _ => panic!("{line}"),
     };
-    let number = |text: &str| text.trim().parse().ok();
-    let expected = if let Some(secs) = expected.strip_prefix("came back ") {
-        Told::CameBack(number(secs).expect("seconds"))
-    } else if let Some(secs) = expected.strip_prefix("wait") {
-        Told::Wait("450 4.2.0".to_owned(), number(secs))
-    } else {
-        assert!(expected.is_empty(), "{line}");
-        Told::Nothing
-    };
-    Line::Step(step, expected)
+    Line::Step(step, Expected::read(expected))
 }
 
-/// From a reply: `450 4.2.0 TIME=300 …`
-pub(super) fn told(reply: &str) -> Told {
-    let mut words = reply.splitn(3, ' ');
-    let (code, status) = (
-        words.next().expect("a code"),
-        words.next().expect("a status"),
-    );
-    Told::Wait(format!("{code} {status}"), hint(words.next().unwrap_or("")))
-}
-
-pub(super) fn hint(text: &str) -> Option<u64> {
-    let secs = text.strip_prefix("TIME=")?.split(' ').next()?;
-    Some(secs.parse().expect("seconds"))
-}
-
-/// From `delayed 300 seconds by …`, with the field's name or without.
-pub(super) fn came_back(field: &str) -> Told {
-    let value = field.strip_prefix("X-Greylist: ").unwrap_or(field);
-    let secs = value
-        .strip_prefix("delayed ")
-        .and_then(|rest| rest.split(' ').next()?.parse().ok());
-    Told::CameBack(secs.unwrap_or_else(|| panic!("{field}")))
-}
-
-/// The judge, without a door.
-impl Door for Direct {
-    fn name(&self) -> &'static str {
-        "the judge"
+/// A mail of so many octets: its header, and lines behind the empty one.
+pub(super) fn content(octets: usize) -> (String, Vec<String>) {
+    const FIELD: &str = "Subject: words";
+    const ENDS: usize = 4;
+    const LINE: usize = 62;
+    let mut rest = octets.checked_sub(FIELD.len() + ENDS).expect("room");
+    let mut lines = Vec::new();
+    while rest > 2 {
+        // Nothing is left that is too short for a line.
+        let len = if rest < 2 * LINE { rest } else { LINE };
+        lines.push("x".repeat(len - 2));
+        rest -= len;
     }
-
-    fn marks_at_end(&self) -> bool {
-        false
-    }
-
-    fn take<'a>(&'a mut self, step: &'a Step) -> Answer<'a> {
-        Box::pin(self.step(step))
-    }
+    (FIELD.to_owned(), lines)
 }

@@ -1,14 +1,20 @@
 //! As a mail server asks over milter: a connection for each client.
 
+use std::sync::Arc;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
-use super::script::{Answer, Door, Step, Told, came_back, told};
+use super::script::{Answer, Door, Step, content};
+use super::told::Told;
 use super::{Room, packet};
+use crate::judge::Judge;
 
 pub(super) struct Milter {
     room: Room,
     wire: Option<DuplexStream>,
     user: Option<String>,
+    /// The content is asked for.
+    content: bool,
 }
 
 impl Milter {
@@ -17,6 +23,7 @@ impl Milter {
             room,
             wire: None,
             user: None,
+            content: false,
         }
     }
 
@@ -45,8 +52,10 @@ impl Milter {
             let text = text.trim_end_matches('\0');
             match command {
                 b'c' => return marked,
-                b'y' => return told(&text.replace("%%", "%")),
-                b'h' => marked = came_back(text.strip_prefix("X-Greylist\0").expect("a field")),
+                b'y' => return Told::reply(&text.replace("%%", "%")),
+                b'h' => {
+                    marked = Told::came_back(text.strip_prefix("X-Greylist\0").expect("a field"))
+                }
                 _ => panic!("{}", char::from(command)),
             }
         }
@@ -57,12 +66,37 @@ impl Milter {
         self.user = None;
         let offer = [6u32, 0x1ff, 0x1f_ffff].map(u32::to_be_bytes).concat();
         self.say(b'O', &offer).await;
-        assert_eq!(self.hear().await.0, b'O');
+        let (command, flags) = self.hear().await;
+        assert_eq!(command, b'O');
+        let unwanted = flags[11];
+        assert!(
+            [0, 0x70].contains(&(unwanted & 0x70)),
+            "all of it or nothing"
+        );
+        self.content = unwanted & 0x70 == 0;
         self.say(b'D', b"C{client_ptr}\0unknown\0").await;
         let family = if address.contains(':') { '6' } else { '4' };
         let connect = format!("[{address}]\0{family}\x12\x34{address}\0");
-        assert_eq!(self.ask(b'C', connect.as_bytes()).await, Told::Nothing);
-        self.ask(b'H', format!("{helo}\0").as_bytes()).await
+        match self.ask(b'C', connect.as_bytes()).await {
+            Told::Nothing => self.ask(b'H', format!("{helo}\0").as_bytes()).await,
+            told => told,
+        }
+    }
+
+    /// Header fields, the header's end, the body in two pieces.
+    async fn content(&mut self, octets: usize) {
+        let (field, lines) = content(octets);
+        let body = lines.join("\r\n") + "\r\n";
+        let (first, second) = body.split_at(body.len() / 2);
+        let pieces = [
+            (b'L', field.replace(": ", "\0") + "\0"),
+            (b'N', String::new()),
+            (b'B', first.to_owned()),
+            (b'B', second.to_owned()),
+        ];
+        for (command, data) in pieces {
+            assert_eq!(self.ask(command, data.as_bytes()).await, Told::Nothing);
+        }
     }
 }
 
@@ -73,6 +107,10 @@ impl Door for Milter {
 
     fn marks_at_end(&self) -> bool {
         true
+    }
+
+    fn judge(&self) -> &Arc<Judge> {
+        &self.room.desk.judge
     }
 
     fn take<'a>(&'a mut self, step: &'a Step) -> Answer<'a> {
@@ -98,7 +136,10 @@ impl Door for Milter {
                     self.say(b'A', b"").await;
                     Told::Nothing
                 }
-                Step::Done => {
+                Step::Done(octets) => {
+                    if self.content {
+                        self.content(*octets).await;
+                    }
                     let told = self.ask(b'E', b"").await;
                     self.say(b'A', b"").await;
                     told

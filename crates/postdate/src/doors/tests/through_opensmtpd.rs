@@ -1,14 +1,20 @@
 //! As OpenSMTPD asks its filter: all sessions over one pipe.
 
+use std::sync::Arc;
+
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 
 use super::Room;
-use super::script::{Answer, Door, Step, Told, came_back, told};
+use super::script::{Answer, Door, Step, content};
+use super::told::Told;
+use crate::judge::Judge;
 
 pub(super) struct OpenSmtpd {
-    _room: Room,
+    room: Room,
     wire: BufReader<DuplexStream>,
     header: bool,
+    /// The content is asked for, once that was said.
+    content: Option<bool>,
     sessions: u32,
     tokens: u32,
 }
@@ -17,7 +23,8 @@ impl OpenSmtpd {
     pub(super) fn new(room: Room, header: bool) -> Self {
         Self {
             wire: BufReader::new(room.opensmtpd(header).0),
-            _room: room,
+            room,
+            content: None,
             header,
             sessions: 0,
             tokens: 0,
@@ -57,17 +64,41 @@ impl OpenSmtpd {
             .unwrap_or_else(|| panic!("{said}"));
         match decision.split_once('|') {
             None if decision == "proceed" => Told::Nothing,
-            Some(("reject", reply)) => told(reply),
+            Some((how @ ("reject" | "disconnect"), reply)) => {
+                let told = Told::reply(reply);
+                assert_eq!(told.closes(), how == "disconnect", "{said}");
+                told
+            }
             _ => panic!("{said}"),
         }
     }
 
+    /// Once, what is wanted.
+    async fn register(&mut self) {
+        if self.content.is_some() {
+            return;
+        }
+        let ready = b"config|ready\n";
+        self.wire.get_mut().write_all(ready).await.expect("written");
+        let mut content = false;
+        loop {
+            match self.line().await.as_str() {
+                "register|ready" => break,
+                "register|filter|smtp-in|data-line" => content = true,
+                _ => {}
+            }
+        }
+        self.content = Some(content);
+    }
+
     /// The wait that stands before the first line.
-    async fn content(&mut self) -> Told {
+    async fn content(&mut self, octets: usize) -> Told {
         self.tokens += 1;
         let id = format!("{:x}|{:x}", self.sessions, self.tokens);
         let mut told = Told::Nothing;
-        for sent in ["Subject: words", "", "words", "."] {
+        let (field, lines) = content(octets);
+        let sent = [field, String::new()].into_iter().chain(lines);
+        for sent in sent.chain([".".to_owned()]) {
             let line = format!("filter|0.6|1.5|smtp-in|data-line|{id}|{sent}\n");
             self.wire
                 .get_mut()
@@ -82,7 +113,7 @@ impl OpenSmtpd {
                 if line == sent {
                     break;
                 }
-                told = came_back(line);
+                told = Told::came_back(line);
             }
         }
         told
@@ -91,7 +122,11 @@ impl OpenSmtpd {
 
 impl Door for OpenSmtpd {
     fn name(&self) -> &'static str {
-        "OpenSMTPD's filter"
+        if self.header {
+            "opensmtpd-header"
+        } else {
+            "opensmtpd"
+        }
     }
 
     fn marks_at_end(&self) -> bool {
@@ -102,10 +137,15 @@ impl Door for OpenSmtpd {
         self.header
     }
 
+    fn judge(&self) -> &Arc<Judge> {
+        &self.room.desk.judge
+    }
+
     fn take<'a>(&'a mut self, step: &'a Step) -> Answer<'a> {
         Box::pin(async move {
             match step {
                 Step::Client { address, helo } => {
+                    self.register().await;
                     self.report("link-disconnect", "").await;
                     self.sessions += 1;
                     let source = if address.contains(':') {
@@ -118,10 +158,10 @@ impl Door for OpenSmtpd {
                         &format!("<unknown>|fail|{source}:4711|192.0.2.25:25"),
                     )
                     .await;
-                    assert_eq!(
-                        self.ask("connect", &format!("<unknown>|{source}")).await,
-                        Told::Nothing
-                    );
+                    let told = self.ask("connect", &format!("<unknown>|{source}")).await;
+                    if told != Told::Nothing {
+                        return told;
+                    }
                     let told = self.ask("ehlo", helo).await;
                     self.report("link-identify", &format!("EHLO|{helo}")).await;
                     told
@@ -136,14 +176,18 @@ impl Door for OpenSmtpd {
                     self.report("tx-rollback", "f00").await;
                     Told::Nothing
                 }
-                Step::Done => {
-                    let marked = if self.header {
-                        self.content().await
+                Step::Done(octets) => {
+                    let marked = if self.content == Some(true) {
+                        self.content(*octets).await
                     } else {
                         Told::Nothing
                     };
                     let told = self.ask("commit", "").await;
-                    self.report("tx-commit", "f00|100").await;
+                    if told == Told::Nothing {
+                        self.report("tx-commit", &format!("f00|{octets}")).await;
+                    } else {
+                        self.report("tx-rollback", "f00").await;
+                    }
                     if told == Told::Nothing { marked } else { told }
                 }
             }

@@ -1,12 +1,17 @@
-//! As Postfix asks: at each stage, over one connection for all sessions.
+//! As Postfix asks, over one connection for all sessions: at each stage, or for recipients only.
+
+use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
-use super::script::{Answer, Door, Step, Told, came_back, hint};
+use super::script::{Answer, Door, Step};
+use super::told::Told;
 use super::{Room, request};
+use crate::judge::Judge;
 
 pub(super) struct Postfix {
-    _room: Room,
+    room: Room,
+    recipients_only: bool,
     wire: DuplexStream,
     client: (String, String),
     user: String,
@@ -16,10 +21,12 @@ pub(super) struct Postfix {
 }
 
 impl Postfix {
-    pub(super) fn new(room: Room) -> Self {
+    /// `recipients_only`: its line stands in `smtpd_recipient_restrictions` and nowhere else.
+    pub(super) fn new(room: Room, recipients_only: bool) -> Self {
         Self {
             wire: room.postfix(),
-            _room: room,
+            room,
+            recipients_only,
             client: Default::default(),
             user: String::new(),
             sender: String::new(),
@@ -28,7 +35,10 @@ impl Postfix {
         }
     }
 
-    async fn ask(&mut self, state: &str, recipient: &str) -> Told {
+    async fn ask(&mut self, state: &str, recipient: &str, size: usize) -> Told {
+        if self.recipients_only && state != "RCPT" {
+            return Told::Nothing;
+        }
         let (address, helo) = &self.client;
         let text = request(state, address, &self.sender, recipient)
             .replace("mail.far.example", helo)
@@ -37,7 +47,8 @@ impl Postfix {
                 "1234.5678.0",
                 &format!("1234.{}.{}", self.sessions, self.mails),
             )
-            .replace("sasl_username=", &format!("sasl_username={}", self.user));
+            .replace("sasl_username=", &format!("sasl_username={}", self.user))
+            .replace("size=100", &format!("size={size}"));
         // In two pieces, as a network may bring it.
         let (first, second) = text.split_at(text.len() / 2);
         for piece in [first, second] {
@@ -57,23 +68,28 @@ impl Postfix {
         let (word, rest) = action.split_once(' ').unwrap_or((action, ""));
         match word {
             "DUNNO" => Told::Nothing,
-            "PREPEND" => came_back(rest),
-            "DEFER_IF_PERMIT" => {
-                let (status, rest) = rest.split_once(' ').expect("a status");
-                Told::Wait(format!("450 {status}"), hint(rest))
-            }
-            _ => panic!("{action}"),
+            "PREPEND" => Told::came_back(rest),
+            "DEFER_IF_PERMIT" => Told::reply(&format!("450 {rest}")),
+            _ => Told::reply(action),
         }
     }
 }
 
 impl Door for Postfix {
     fn name(&self) -> &'static str {
-        "Postfix's door"
+        if self.recipients_only {
+            "postfix-rcpt"
+        } else {
+            "postfix"
+        }
     }
 
     fn marks_at_end(&self) -> bool {
         false
+    }
+
+    fn judge(&self) -> &Arc<Judge> {
+        &self.room.desk.judge
     }
 
     fn take<'a>(&'a mut self, step: &'a Step) -> Answer<'a> {
@@ -84,8 +100,10 @@ impl Door for Postfix {
                     self.sessions += 1;
                     self.user.clear();
                     self.sender.clear();
-                    assert_eq!(self.ask("CONNECT", "").await, Told::Nothing);
-                    self.ask("EHLO", "").await
+                    match self.ask("CONNECT", "", 0).await {
+                        Told::Nothing => self.ask("EHLO", "", 0).await,
+                        told => told,
+                    }
                 }
                 Step::Login(user) => {
                     self.user.clone_from(user);
@@ -94,11 +112,11 @@ impl Door for Postfix {
                 Step::Mail(sender) => {
                     self.sender.clone_from(sender);
                     self.mails += 1;
-                    self.ask("MAIL", "").await
+                    self.ask("MAIL", "", 100).await
                 }
-                Step::Recipient(recipient) => self.ask("RCPT", recipient).await,
+                Step::Recipient(recipient) => self.ask("RCPT", recipient, 100).await,
                 Step::End => Told::Nothing,
-                Step::Done => self.ask("END-OF-MESSAGE", "").await,
+                Step::Done(octets) => self.ask("END-OF-MESSAGE", "", *octets).await,
             }
         })
     }

@@ -1,11 +1,15 @@
 //! The built-in server.
 
-use super::script::{Answer, Door, Step, Told, told};
+use std::sync::Arc;
+
+use super::script::{Answer, Door, Step, content};
+use super::told::Told;
+use crate::judge::Judge;
 use crate::tests::through_smtp::Smtp;
 
 impl Door for Smtp {
     fn name(&self) -> &'static str {
-        "the SMTP server"
+        "smtp"
     }
 
     fn takes(&self, step: &Step) -> bool {
@@ -20,17 +24,21 @@ impl Door for Smtp {
         false
     }
 
+    fn judge(&self) -> &Arc<Judge> {
+        self.judge()
+    }
+
     fn take<'a>(&'a mut self, step: &'a Step) -> Answer<'a> {
         Box::pin(async move {
             match step {
                 Step::Client { address, helo } => {
-                    let [greeting, hello] = self.connect(address, helo).await;
-                    let greeted = heard(&greeting);
-                    if greeted == Told::Nothing {
-                        heard(&hello)
-                    } else {
-                        greeted
+                    let told = heard(&self.connect(address).await);
+                    if told.closes() {
+                        assert_eq!(self.rest().await, "", "it is closed");
+                        return told;
                     }
+                    assert_eq!(told, Told::Nothing);
+                    heard(&self.say(&format!("EHLO {helo}")).await)
                 }
                 Step::Login(_) => unreachable!("it is not offered"),
                 Step::Mail(sender) => {
@@ -40,10 +48,12 @@ impl Door for Smtp {
                     heard(&self.say(&format!("RCPT TO:<{recipient}>")).await)
                 }
                 Step::End => heard(&self.say("RSET").await),
-                Step::Done => {
+                Step::Done(octets) => {
                     let reply = self.say("DATA").await;
                     assert!(reply.starts_with("354 "), "{reply}");
-                    heard(&self.say("Subject: words\r\n\r\nwords\r\n.").await)
+                    let (field, lines) = content(*octets);
+                    let body = lines.join("\r\n");
+                    heard(&self.say(&format!("{field}\r\n\r\n{body}\r\n.")).await)
                 }
             }
         })
@@ -54,6 +64,6 @@ fn heard(reply: &str) -> Told {
     if reply.starts_with('2') {
         Told::Nothing
     } else {
-        told(reply)
+        Told::reply(reply)
     }
 }

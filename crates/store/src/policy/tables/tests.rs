@@ -301,7 +301,9 @@ mod limits {
 
 mod others {
     use super::*;
-    use ::policy::{Reason, lists as list, mailbox, returns as back, stats as statistics};
+    use ::policy::{
+        Reason, domains as seen, lists as list, mailbox, returns as back, stats as statistics,
+    };
 
     fn state() -> impl Strategy<Value = back::State> {
         prop_oneof![
@@ -373,6 +375,25 @@ mod others {
                 model_steps.push((client.to_string(), (!gone).then_some(stored)));
             }
             let read = written(returns::prepare, returns::apply, &[returns::ACCEPTED], &changes);
+            prop_assert!(same(&read, &model(&model_steps)), "{read:?}");
+        }
+
+        #[test]
+        fn domains_(steps in prop::collection::vec((0..5u64, text(), network(), moment(), prop::option::of(moment()), any::<bool>()), 0..10)) {
+            let (mut changes, mut model_steps) = (Vec::new(), Vec::new());
+            for (id, domain, network, last, moved, gone) in steps {
+                let mut stored = seen::Stored { id, domain, network, last };
+                changes.push(seen::Change::Keep(stored.clone()));
+                if let Some(last) = moved {
+                    stored.last = last;
+                    changes.push(seen::Change::Move { id, last });
+                }
+                if gone {
+                    changes.push(seen::Change::Drop { id });
+                }
+                model_steps.push((id.to_string(), (!gone).then_some(stored)));
+            }
+            let read = written(domains::prepare, domains::apply, &[domains::DOMAINS], &changes);
             prop_assert!(same(&read, &model(&model_steps)), "{read:?}");
         }
 

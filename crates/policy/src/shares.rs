@@ -13,7 +13,7 @@ const NONE: Place = Place::MAX;
 
 /// Rows by key, each with the moment at which it is due to be looked at. Every operation takes O(log n) at most.
 #[derive(Debug)]
-pub(super) struct Shares<K, V> {
+pub(crate) struct Shares<K, V> {
     slots: Vec<Slot<K, V>>,
     free: Vec<Place>,
     index: HashMap<K, Place, Secret>,
@@ -27,11 +27,11 @@ pub(super) struct Shares<K, V> {
 
 /// How many rows there may be.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
+pub(crate) struct Bounds {
     /// Of one block.
-    pub(super) per_block: usize,
+    pub(crate) per_block: usize,
     /// Of all.
-    pub(super) over_all: usize,
+    pub(crate) over_all: usize,
 }
 
 #[derive(Debug)]
@@ -54,7 +54,7 @@ struct Holding {
 }
 
 impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
-    pub(super) fn new(secret: Secret, bounds: Bounds) -> Self {
+    pub(crate) fn new(secret: Secret, bounds: Bounds) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
@@ -67,21 +67,21 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
         }
     }
 
-    pub(super) fn configure(&mut self, bounds: Bounds) {
+    pub(crate) fn configure(&mut self, bounds: Bounds) {
         self.bounds = bounds.countable();
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.index.len()
     }
 
-    pub(super) fn get(&self, key: K) -> Option<V> {
+    pub(crate) fn get(&self, key: K) -> Option<V> {
         let place = self.index.get(&key)?;
         Some(self.slot(*place).value)
     }
 
     /// Rows in no particular order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (K, V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (K, V)> {
         self.index.iter().map(|(key, place)| {
             let slot = self.slot(*place);
             (*key, slot.value)
@@ -89,19 +89,19 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
     }
 
     /// Whether `block` has its share: one more row is too many.
-    pub(super) fn is_full(&self, block: Block) -> bool {
+    pub(crate) fn is_full(&self, block: Block) -> bool {
         let held = self.blocks.get(&block).map_or(0, |holding| holding.count);
         held as usize >= self.bounds.per_block
     }
 
     /// The oldest row of `block`.
-    pub(super) fn oldest_in(&self, block: Block) -> Option<K> {
+    pub(crate) fn oldest_in(&self, block: Block) -> Option<K> {
         let oldest = self.blocks.get(&block)?.oldest;
         Some(self.slot(oldest).key)
     }
 
     /// Adds a row, as its block's newest, or replaces one.
-    pub(super) fn set(&mut self, key: K, block: Block, value: V, due: Moment) {
+    pub(crate) fn set(&mut self, key: K, block: Block, value: V, due: Moment) {
         self.remove(key);
         let slot = Slot {
             key,
@@ -130,7 +130,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
     }
 
     /// Changes a row in its place, if it is there: its block's list stays as it was.
-    pub(super) fn update(&mut self, key: K, value: V, due: Moment) {
+    pub(crate) fn update(&mut self, key: K, value: V, due: Moment) {
         let Some(&place) = self.index.get(&key) else {
             return;
         };
@@ -142,7 +142,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
         slot.due = due;
     }
 
-    pub(super) fn remove(&mut self, key: K) -> Option<V> {
+    pub(crate) fn remove(&mut self, key: K) -> Option<V> {
         let place = self.index.remove(&key)?;
         self.unlink(place);
         let Slot { value, due, .. } = *self.slot(place);
@@ -152,14 +152,14 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
     }
 
     /// The row whose moment came first, if it is over by `now`.
-    pub(super) fn over(&self, now: Moment) -> Option<(K, V)> {
+    pub(crate) fn over(&self, now: Moment) -> Option<(K, V)> {
         let &(_, place) = self.dues.first().filter(|&&(due, _)| now > due)?;
         let slot = self.slot(place);
         Some((slot.key, slot.value))
     }
 
     /// A row that is too many: the oldest of the block that has most.
-    pub(super) fn surplus(&self) -> Option<K> {
+    pub(crate) fn surplus(&self) -> Option<K> {
         if self.len() <= self.bounds.over_all {
             return None;
         }

@@ -1,0 +1,64 @@
+//! What is said while records can't be kept.
+
+use std::sync::{Mutex, PoisonError};
+
+use policy::{Event, Reason, Refusal, Stage, Verdict};
+
+use crate::config::OnFailure;
+
+/// Whether the log has said that records can't be kept, and not yet that they can again.
+#[derive(Debug, Default)]
+pub(super) struct Trouble(Mutex<bool>);
+
+impl Trouble {
+    /// Logged once, not once a mail.
+    pub(super) fn felt(&self, why: &str, on_failure: OnFailure) {
+        if self.turn(true) {
+            return;
+        }
+        let meanwhile = match on_failure {
+            OnFailure::Open => "nobody is asked to wait",
+            OnFailure::Closed => "all mail is answered 451",
+        };
+        tracing::error!(target: "policy", "records can't be kept: {why}; until they can, {meanwhile} (policy.on_failure)");
+    }
+
+    /// Records are kept.
+    pub(super) fn over(&self) {
+        if self.turn(false) {
+            tracing::info!(target: "policy", "records are kept again");
+        }
+    }
+
+    fn turn(&self, on: bool) -> bool {
+        let mut in_trouble = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *in_trouble, on)
+    }
+}
+
+/// A wait that can't be written down is not told; what is refused for good stays so.
+pub(super) fn without_records(
+    verdict: Verdict,
+    event: &Event<'_>,
+    on_failure: OnFailure,
+) -> Verdict {
+    match (on_failure, verdict) {
+        (_, Verdict::Refuse(refusal)) if refusal.code >= 500 => Verdict::Refuse(refusal),
+        (OnFailure::Closed, _) if event.stage == Stage::Recipient => {
+            Verdict::Refuse(out_of_order())
+        }
+        (_, Verdict::Refuse(_)) => Verdict::Accept { waited: None },
+        (_, verdict) => verdict,
+    }
+}
+
+/// 451 4.3.0.
+pub(super) fn out_of_order() -> Refusal {
+    Refusal {
+        reason: Reason::Storage,
+        code: 451,
+        status: (4, 3, 0),
+        wait_secs: None,
+        text: "Records are out of order here, try again later".to_owned(),
+    }
+}

@@ -1,0 +1,218 @@
+//! Asks a policy server as fast as it answers, as so many of Postfix's smtpd would; bench/policy.py runs it.
+//!
+//!     policy_load PORT CONNECTIONS FIRST COUNT SECONDS
+//!     policy_load echo
+//!
+//! Triplets have numbers; equal numbers are equal triplets, each from a /24 of its own. Each connection has a thread
+//! that asks, waits for the answer, and asks about the next number: FIRST, FIRST + 1 … COUNT of them, and again from
+//! FIRST until SECONDS are over; with 0 seconds, each once. What it counted comes out as one line of JSON. `echo` is a
+//! server that answers everything with DUNNO and says its port: nothing can be measured to be faster.
+
+#![allow(clippy::disallowed_methods, reason = "a measurement needs a clock")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// First octets of ordinary public addresses: 11 to 99 and 128 to 168.
+const FIRST_OCTETS: [(u64, u64); 2] = [(11, 89), (128, 41)];
+const NETWORKS: u64 = (89 + 41) << 16;
+
+/// Coprime with `NETWORKS`: neighbours in number are no neighbours in a server's tables.
+const SCATTER: u64 = 2_654_435_761;
+
+/// Who waits so long for an answer gives up.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if args == ["echo"] {
+        return echo().expect("a loopback port");
+    }
+    let numbers: Vec<u64> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
+    let [port, connections, first, count, seconds] = numbers[..] else {
+        eprintln!("policy_load PORT CONNECTIONS FIRST COUNT SECONDS, or: policy_load echo");
+        std::process::exit(2);
+    };
+    let port = u16::try_from(port).expect("a port");
+    let load = Load {
+        first,
+        count: count.max(1),
+        span: (seconds > 0).then(|| Duration::from_secs(seconds)),
+        next: AtomicU64::new(0),
+    };
+    match run(port, connections.max(1), &Arc::new(load)) {
+        Ok(counted) => println!("{counted}"),
+        Err(error) => {
+            eprintln!("policy_load: {error}");
+            std::process::exit(1);
+        }
+    }
+}
+
+/// What is to be asked.
+struct Load {
+    first: u64,
+    count: u64,
+    /// `None`: each number once.
+    span: Option<Duration>,
+    next: AtomicU64,
+}
+
+impl Load {
+    fn next(&self, since: Duration) -> Option<u64> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let more = match self.span {
+            Some(span) => since < span,
+            None => number < self.count,
+        };
+        more.then_some(self.first + number % self.count)
+    }
+}
+
+/// What one connection saw.
+#[derive(Default)]
+struct Seen {
+    /// When each answer came, and how long it took, in microseconds.
+    answers: Vec<(u64, u64)>,
+    /// By the first word of the action.
+    actions: BTreeMap<String, u64>,
+}
+
+fn run(port: u16, connections: u64, load: &Arc<Load>) -> Result<serde_json::Value> {
+    let all_connected = Arc::new(Barrier::new(connections as usize + 1));
+    let mut threads = Vec::new();
+    for _ in 0..connections {
+        let wire = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        wire.set_nodelay(true)?;
+        wire.set_read_timeout(Some(TIMEOUT))?;
+        let (load, all_connected) = (Arc::clone(load), Arc::clone(&all_connected));
+        threads.push(thread::spawn(move || {
+            all_connected.wait();
+            ask(wire, &load, Instant::now())
+        }));
+    }
+    all_connected.wait();
+    let begun = Instant::now();
+    let mut seen = Vec::new();
+    for thread in threads {
+        seen.push(thread.join().expect("no thread panics")?);
+    }
+    Ok(counted(&seen, load.span.unwrap_or(begun.elapsed())))
+}
+
+fn ask(mut wire: TcpStream, load: &Load, begun: Instant) -> Result<Seen> {
+    let (mut request, mut answer) = (String::new(), Vec::new());
+    let mut seen = Seen::default();
+    while let Some(number) = load.next(begun.elapsed()) {
+        request.clear();
+        write_request(&mut request, number);
+        let asked = Instant::now();
+        wire.write_all(request.as_bytes())?;
+        read_answer(&mut wire, &mut answer)?;
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        seen.answers
+            .push((micros(begun.elapsed()), micros(asked.elapsed())));
+        let text = std::str::from_utf8(&answer).unwrap_or_default();
+        let action = text.trim_start_matches("action=");
+        let word = action.split_whitespace().next().unwrap_or_default();
+        match seen.actions.get_mut(word) {
+            Some(count) => *count += 1,
+            None => drop(seen.actions.insert(word.to_owned(), 1)),
+        }
+    }
+    Ok(seen)
+}
+
+/// What Postfix 3.7 asks at RCPT of a client with a name, some 700 octets.
+fn write_request(request: &mut String, number: u64) {
+    let network = number.wrapping_mul(SCATTER) % NETWORKS;
+    let (at, third_and_second) = (network >> 16, network & 0xffff);
+    let [(low, lows), (high, _)] = FIRST_OCTETS;
+    let octet = if at < lows {
+        low + at
+    } else {
+        high + at - lows
+    };
+    let (second, third) = (third_and_second >> 8, third_and_second & 0xff);
+    let host = number % 254 + 1;
+    let domain = number % 50_000;
+    let user = number % 977;
+    let port = 1024 + number % 60_000;
+    let name = format_args!("mail{host}.some-domain{domain}.example");
+    write!(
+        request,
+        "request=smtpd_access_policy\nprotocol_state=RCPT\nprotocol_name=ESMTP\n\
+         client_address={octet}.{second}.{third}.{host}\nclient_name={name}\nclient_port={port}\n\
+         reverse_client_name={name}\nserver_address=192.0.2.25\nserver_port=25\nhelo_name={name}\n\
+         sender=sender{number}@some-domain{domain}.example\nrecipient=user{user}@here.example\n\
+         recipient_count=0\nqueue_id=\ninstance=4f1a.{number:x}.0\nsize=14232\netrn_domain=\nstress=\n\
+         sasl_method=\nsasl_username=\nsasl_sender=\nccert_subject=\nccert_issuer=\nccert_fingerprint=\n\
+         ccert_pubkey_fingerprint=\nencryption_protocol=TLSv1.3\n\
+         encryption_cipher=TLS_AES_256_GCM_SHA384\nencryption_keysize=256\npolicy_context=\n\
+         compatibility_level=3.6\nmail_version=3.7.11\n\n"
+    )
+    .expect("a string takes everything");
+}
+
+fn read_answer(wire: &mut TcpStream, answer: &mut Vec<u8>) -> Result<()> {
+    let mut part = [0; 1024];
+    answer.clear();
+    while !answer.ends_with(b"\n\n") {
+        match wire.read(&mut part)? {
+            0 => return Err(Error::new(ErrorKind::UnexpectedEof, "the server hung up")),
+            count => answer.extend_from_slice(&part[..count]),
+        }
+    }
+    Ok(())
+}
+
+fn counted(seen: &[Seen], span: Duration) -> serde_json::Value {
+    let in_time = |(at, _): &&(u64, u64)| u128::from(*at) <= span.as_micros();
+    let answers = || seen.iter().flat_map(|seen| &seen.answers);
+    let mut waits: Vec<u64> = answers().map(|(_, wait)| *wait).collect();
+    waits.sort_unstable();
+    let per_mille =
+        |share: usize| waits.get((waits.len() * share / 1000).min(waits.len().saturating_sub(1)));
+    let mut per_second = vec![0_u64; span.as_secs() as usize + 1];
+    for (at, _) in answers().filter(in_time) {
+        per_second[(at / 1_000_000) as usize] += 1;
+    }
+    let mut actions = BTreeMap::<&str, u64>::new();
+    for (action, count) in seen.iter().flat_map(|seen| &seen.actions) {
+        *actions.entry(action).or_default() += count;
+    }
+    let requests = answers().filter(in_time).count();
+    serde_json::json!({
+        "requests": waits.len(),
+        "rate": requests as f64 / span.as_secs_f64(),
+        "seconds": span.as_secs_f64(),
+        "p50_us": per_mille(500),
+        "p99_us": per_mille(990),
+        "max_us": waits.last(),
+        "per_second": per_second[..span.as_secs() as usize],
+        "actions": actions,
+    })
+}
+
+fn echo() -> Result<()> {
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    println!("{}", socket.local_addr()?.port());
+    loop {
+        let (mut wire, _) = socket.accept()?;
+        wire.set_nodelay(true)?;
+        thread::spawn(move || {
+            let mut request = Vec::new();
+            while read_answer(&mut wire, &mut request).is_ok() {
+                if wire.write_all(b"action=DUNNO\n\n").is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
