@@ -75,8 +75,13 @@ scache    unix  -       -       n       -       1       scache
 postlog   unix-dgram n  -       n       -       1       postlogd
 ";
 
+/// The parameter that a line of `main.cf` sets.
+fn key(line: &str) -> &str {
+    line.split('=').next().unwrap_or(line).trim()
+}
+
 impl Postfix {
-    /// `settings` are further lines of `main.cf`.
+    /// `settings` are further lines of `main.cf`; they stand in place of [`MAIN`]'s of the same key.
     #[track_caller]
     pub(crate) fn start(dir: &TempDir, settings: &str) -> Self {
         let port = free_port();
@@ -97,7 +102,12 @@ impl Postfix {
             chown.success(),
             "there is no user postfix: `cargo xtask peers` installs Postfix"
         );
-        let mut main = MAIN.to_owned();
+        // No key twice: each process would log a warning, and postlogd's own can fill the socket that it reads: it
+        // then waits for itself, and all of Postfix for it (where net.unix.max_dgram_qlen is 10).
+        let mut main: String = MAIN
+            .split_inclusive('\n')
+            .filter(|line| !settings.lines().any(|other| key(other) == key(line)))
+            .collect();
         for (key, path) in [
             ("queue_directory", &queue),
             ("data_directory", &data),
@@ -124,6 +134,8 @@ impl Postfix {
             );
             std::net::TcpStream::connect(("127.0.0.1", port)).ok()
         });
+        let said = fs::read_to_string(dir.join("postfix.start.log")).unwrap_or_default();
+        assert!(!said.contains("overriding earlier entry"), "{said}");
         Self {
             port,
             process,
