@@ -5,6 +5,7 @@
     sudo bench/policy.py --quick                    # 1 short round, to see that everything works
     sudo bench/policy.py --sustain 60               # 60 s of new triplets at 10 and at 100 connections
     sudo bench/policy.py --triplets 100000,1000000  # memory, octets on disk and the time to open again
+    sudo bench/policy.py --kills 5                  # kill -9 under load: nothing older than a second may be forgotten
     sudo bench/policy.py --json result.json         # the numbers for programs as well ("-": standard output, nothing else)
 
 Needs postgrey (Debian: postgrey; `cargo xtask peers` installs it), and root, because postgrey runs as its own user.
@@ -25,6 +26,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -146,6 +148,8 @@ def measure(args, server, connections, first, count, seconds):
     """One turn: rate, times, CPU, and how busy others kept the machine."""
     before, busy, load, begin = cpu_seconds(server.pid), machine_seconds(), children(), time.monotonic()
     turn = ask(args, server.port, connections, first, count, seconds)
+    if turn["killed"]:
+        sys.exit(f"{server.name} hung up")
     took, cpu, load = time.monotonic() - begin, cpu_seconds(server.pid) - before, children() - load
     others = machine_seconds() - busy - cpu - load
     for key in ("p50", "p99", "max"):
@@ -281,6 +285,31 @@ def one_size(args, server, triplets):
     return size
 
 
+# --- kill -9 under load ----------------------------------------------------------------------------------------------
+
+def killed(args, folder, say):
+    """Kills Postdate under a load of new triplets, and asks again about all that it had answered a second before."""
+    rounds = []
+    for number in range(args.kills):
+        server = Postdate(args, folder)
+        try:
+            seconds = 2 + 2 * number % 7
+            threading.Timer(seconds, server.kill).start()
+            load = ask(args, server.port, 100, 0, 10**9, seconds + 60)
+            server.start()
+            time.sleep(2.5)  # Whoever is remembered has less than 300 s to wait, however it is rounded.
+            again = ask(args, server.port, 10, 0, max(1, load["old"]), 0)
+        finally:
+            server.end()
+        forgotten = again["waits"].get(str(DELAY), 0) + again["requests"] - sum(again["waits"].values())
+        rounds.append({"killed_after_s": seconds, "told": load["requests"], "old": load["old"], "forgotten": forgotten})
+        say(f"killed after {seconds} s: {load['requests']} were told to wait, {load['old']} of them more than a second before; "
+            f"of these, {forgotten} are forgotten")
+    if sum(each["forgotten"] for each in rounds) or not all(each["old"] for each in rounds):
+        sys.exit("forgotten, or nothing measured")
+    return rounds
+
+
 def first_answer(port):
     """Somebody new is answered."""
     with socket.create_connection(("127.0.0.1", port), timeout=600) as wire:
@@ -353,6 +382,10 @@ def report(result):
                          f"{turns[0]['disk_mb']:.0f} MB on disk.")
     if "sizes" in result:
         lines += size_table(result["sizes"])
+    if "kills" in result:
+        counts = {key: sum(each[key] for each in result["kills"]) for key in ("told", "old", "forgotten")}
+        lines += ["", f"{len(result['kills'])} times kill -9 under load: {counts['told']} told to wait, {counts['old']} of them more "
+                  f"than a second before; of these, {counts['forgotten']} forgotten."]
     return "\n".join(lines)
 
 
@@ -372,6 +405,7 @@ def arguments():
                         type=lambda text: [int(count) for count in text.split(",")])
     parser.add_argument("--postgrey-most", type=int, default=10**9, metavar="COUNT", help="no more triplets than this for postgrey, "
                         "which takes some 10 minutes for a million")
+    parser.add_argument("--kills", type=int, metavar="ROUNDS", help="kill Postdate under load instead, so often")
     parser.add_argument("--only", choices=["postgrey", "postdate"], help="leave the other out")
     parser.add_argument("--quick", action="store_true", help="one short round")
     parser.add_argument("--json", metavar="FILE", help="write the numbers as JSON (-: to standard output, without the tables)")
@@ -406,7 +440,9 @@ def main():
             result["sustained"] = sustained(args, folder, say)
         if args.triplets:
             result["sizes"] = sized(args, folder, say)
-        if not args.sustain and not args.triplets:
+        if args.kills:
+            result["kills"] = killed(args, folder, say)
+        if not args.sustain and not args.triplets and not args.kills:
             result["rounds"] = rounds(args, folder, say)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

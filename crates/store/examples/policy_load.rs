@@ -5,8 +5,9 @@
 //!
 //! Triplets have numbers; equal numbers are equal triplets, each from a /24 of its own. Each connection has a thread
 //! that asks, waits for the answer, and asks about the next number: FIRST, FIRST + 1 … COUNT of them, and again from
-//! FIRST until SECONDS are over; with 0 seconds, each once. What it counted comes out as one line of JSON. `echo` is a
-//! server that answers everything with DUNNO and says its port: nothing can be measured to be faster.
+//! FIRST until SECONDS are over; with 0 seconds, each once. What it counted comes out as one line of JSON. A server that
+//! is killed under way ends it: `old` says how many of the first triplets had their answer a second before that. `echo`
+//! is a server that answers everything with DUNNO and says its port: nothing can be measured to be faster.
 
 #![allow(clippy::disallowed_methods, reason = "a measurement needs a clock")]
 
@@ -25,6 +26,9 @@ const NETWORKS: u64 = (89 + 41) << 16;
 
 /// Coprime with `NETWORKS`: neighbours in number are no neighbours in a server's tables.
 const SCATTER: u64 = 2_654_435_761;
+
+/// What was told so long before a server was killed must be there after it.
+const REMEMBERED: Duration = Duration::from_secs(1);
 
 /// Who waits so long for an answer gives up.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -78,10 +82,21 @@ impl Load {
 /// What one connection saw.
 #[derive(Default)]
 struct Seen {
-    /// When each answer came, and how long it took, in microseconds.
-    answers: Vec<(u64, u64)>,
+    answers: Vec<Answer>,
     /// By the first word of the action.
     actions: BTreeMap<String, u64>,
+    /// By the wait that was told.
+    waits: BTreeMap<String, u64>,
+    /// The number without an answer: the server hung up.
+    unanswered: Option<u64>,
+}
+
+struct Answer {
+    number: u64,
+    /// When it came, in microseconds since the begin.
+    at: u64,
+    /// How long it took, in microseconds.
+    took: u64,
 }
 
 fn run(port: u16, connections: u64, load: &Arc<Load>) -> Result<serde_json::Value> {
@@ -103,7 +118,7 @@ fn run(port: u16, connections: u64, load: &Arc<Load>) -> Result<serde_json::Valu
     for thread in threads {
         seen.push(thread.join().expect("no thread panics")?);
     }
-    Ok(counted(&seen, load.span.unwrap_or(begun.elapsed())))
+    Ok(counted(&seen, load, load.span.unwrap_or(begun.elapsed())))
 }
 
 fn ask(mut wire: TcpStream, load: &Load, begun: Instant) -> Result<Seen> {
@@ -113,20 +128,38 @@ fn ask(mut wire: TcpStream, load: &Load, begun: Instant) -> Result<Seen> {
         request.clear();
         write_request(&mut request, number);
         let asked = Instant::now();
-        wire.write_all(request.as_bytes())?;
-        read_answer(&mut wire, &mut answer)?;
+        let answered = wire
+            .write_all(request.as_bytes())
+            .and_then(|()| read_answer(&mut wire, &mut answer));
+        match answered {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(error),
+            Err(_) => {
+                seen.unanswered = Some(number);
+                break;
+            }
+            Ok(()) => {}
+        }
         let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-        seen.answers
-            .push((micros(begun.elapsed()), micros(asked.elapsed())));
+        seen.answers.push(Answer {
+            number,
+            at: micros(begun.elapsed()),
+            took: micros(asked.elapsed()),
+        });
         let text = std::str::from_utf8(&answer).unwrap_or_default();
-        let action = text.trim_start_matches("action=");
-        let word = action.split_whitespace().next().unwrap_or_default();
-        match seen.actions.get_mut(word) {
-            Some(count) => *count += 1,
-            None => drop(seen.actions.insert(word.to_owned(), 1)),
+        let mut words = text.trim_start_matches("action=").split_whitespace();
+        count(&mut seen.actions, words.next().unwrap_or_default());
+        if let Some(wait) = words.find_map(|word| word.strip_prefix("TIME=")) {
+            count(&mut seen.waits, wait);
         }
     }
     Ok(seen)
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, word: &str) {
+    match counts.get_mut(word) {
+        Some(count) => *count += 1,
+        None => drop(counts.insert(word.to_owned(), 1)),
+    }
 }
 
 /// What Postfix 3.7 asks at RCPT of a client with a name, some 700 octets.
@@ -172,32 +205,49 @@ fn read_answer(wire: &mut TcpStream, answer: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-fn counted(seen: &[Seen], span: Duration) -> serde_json::Value {
-    let in_time = |(at, _): &&(u64, u64)| u128::from(*at) <= span.as_micros();
+fn counted(seen: &[Seen], load: &Load, span: Duration) -> serde_json::Value {
+    let in_time = |answer: &&Answer| u128::from(answer.at) <= span.as_micros();
     let answers = || seen.iter().flat_map(|seen| &seen.answers);
-    let mut waits: Vec<u64> = answers().map(|(_, wait)| *wait).collect();
-    waits.sort_unstable();
+    let mut times: Vec<u64> = answers().map(|answer| answer.took).collect();
+    times.sort_unstable();
     let per_mille =
-        |share: usize| waits.get((waits.len() * share / 1000).min(waits.len().saturating_sub(1)));
+        |share: usize| times.get((times.len() * share / 1000).min(times.len().saturating_sub(1)));
     let mut per_second = vec![0_u64; span.as_secs() as usize + 1];
-    for (at, _) in answers().filter(in_time) {
-        per_second[(at / 1_000_000) as usize] += 1;
-    }
-    let mut actions = BTreeMap::<&str, u64>::new();
-    for (action, count) in seen.iter().flat_map(|seen| &seen.actions) {
-        *actions.entry(action).or_default() += count;
+    for answer in answers().filter(in_time) {
+        per_second[(answer.at / 1_000_000) as usize] += 1;
     }
     let requests = answers().filter(in_time).count();
     serde_json::json!({
-        "requests": waits.len(),
+        "requests": times.len(),
         "rate": requests as f64 / span.as_secs_f64(),
         "seconds": span.as_secs_f64(),
         "p50_us": per_mille(500),
         "p99_us": per_mille(990),
-        "max_us": waits.last(),
+        "max_us": times.last(),
         "per_second": per_second[..span.as_secs() as usize],
-        "actions": actions,
+        "actions": summed(seen.iter().map(|seen| &seen.actions)),
+        "waits": summed(seen.iter().map(|seen| &seen.waits)),
+        "killed": seen.iter().any(|seen| seen.unanswered.is_some()),
+        "old": old(seen, load),
     })
+}
+
+fn summed<'a>(parts: impl Iterator<Item = &'a BTreeMap<String, u64>>) -> BTreeMap<&'a str, u64> {
+    let mut sum = BTreeMap::new();
+    for (word, count) in parts.flatten() {
+        *sum.entry(word.as_str()).or_default() += count;
+    }
+    sum
+}
+
+/// So many triplets, from the first on without a gap, had their answers a second before the last answer of all.
+fn old(seen: &[Seen], load: &Load) -> u64 {
+    let answers = || seen.iter().flat_map(|seen| &seen.answers);
+    let last = answers().map(|answer| answer.at).max().unwrap_or_default();
+    let recent = answers().filter(|answer| u128::from(last - answer.at) <= REMEMBERED.as_micros());
+    let unanswered = seen.iter().filter_map(|seen| seen.unanswered);
+    let young = recent.map(|answer| answer.number).chain(unanswered);
+    young.min().map_or(0, |number| number - load.first)
 }
 
 fn echo() -> Result<()> {

@@ -28,7 +28,8 @@ pub(super) struct Records {
     pending: Ends,
     passed: Ends,
     blocks: HashMap<Block, Holding, Secret>,
-    /// Blocks by size; of equal ones, the last is the one with the oldest record.
+    /// Blocks of more than one, by size; of equal ones, the last is the one with the oldest record. Most blocks have
+    /// one only: to find the oldest of those, `pending` will do.
     by_size: BTreeSet<(u32, Reverse<u64>, Block)>,
 }
 
@@ -177,10 +178,12 @@ impl Records {
         self.blocks.get(&block).map(|holding| holding.oldest)
     }
 
-    /// The oldest pending record of the block that has most.
+    /// The oldest pending record of the block that has most; where all have one, the one that ends first.
     pub(super) fn oldest_of_largest(&self) -> Option<Place> {
-        let (_, _, block) = self.by_size.last()?;
-        self.oldest_in(*block)
+        match self.by_size.last() {
+            Some((_, _, block)) => self.oldest_in(*block),
+            None => self.pending.first().map(|&(_, place)| place),
+        }
     }
 
     /// Of the records that passed, the one that ends first.
@@ -261,15 +264,19 @@ impl Records {
     }
 
     fn rank(&mut self, block: Block, holding: Holding) {
-        let age = Reverse(self.slot(holding.oldest).id);
-        self.by_size.insert((holding.count, age, block));
+        if holding.count > 1 {
+            let age = Reverse(self.slot(holding.oldest).id);
+            self.by_size.insert((holding.count, age, block));
+        }
         self.blocks.insert(block, holding);
     }
 
     fn unrank(&mut self, block: Block) -> Option<Holding> {
         let holding = self.blocks.remove(&block)?;
-        let age = Reverse(self.slot(holding.oldest).id);
-        self.by_size.remove(&(holding.count, age, block));
+        if holding.count > 1 {
+            let age = Reverse(self.slot(holding.oldest).id);
+            self.by_size.remove(&(holding.count, age, block));
+        }
         Some(holding)
     }
 }

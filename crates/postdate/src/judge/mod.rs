@@ -22,8 +22,8 @@ use crate::site::SharedSite;
 use trouble::Trouble;
 pub(crate) use words::{brief, greylist_field, reply};
 
-/// Between two looks at whether the records have caught up.
-const CATCH_UP: Duration = Duration::from_millis(20);
+/// Between two looks at whether the records have caught up: a fraction of what a transaction of theirs takes.
+const CATCH_UP: Duration = Duration::from_millis(4);
 
 /// What is kept of one session between its events. A door makes one for each client that connects, hands it in with
 /// each event, and ends it with [`Judge::gave_up`].
