@@ -17,6 +17,7 @@ pub mod zone;
 mod block;
 mod event;
 mod facts;
+mod holdings;
 mod moment;
 mod shares;
 mod verdict;

@@ -1,15 +1,9 @@
 //! A table that nobody can fill alone: rows belong to blocks (/24, /48), and the largest block loses its oldest.
 
+use crate::holdings::{Holdings, Place};
 use crate::{Block, Moment, greylist::Secret};
-use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
-
-/// Where a row lies.
-type Place = u32;
-
-/// No neighbour in a block's list.
-const NONE: Place = Place::MAX;
 
 /// Rows by key, each with the moment at which it is due to be looked at. Every operation takes O(log n) at most.
 #[derive(Debug)]
@@ -18,9 +12,7 @@ pub(crate) struct Shares<K, V> {
     free: Vec<Place>,
     index: HashMap<K, Place, Secret>,
     dues: BTreeSet<(Moment, Place)>,
-    blocks: HashMap<Block, Holding, Secret>,
-    /// Blocks by size; of equal ones, the last is the one with the oldest row.
-    by_size: BTreeSet<(u32, Reverse<u64>, Block)>,
+    holdings: Holdings,
     next_age: u64,
     bounds: Bounds,
 }
@@ -39,18 +31,6 @@ struct Slot<K, V> {
     key: K,
     value: V,
     due: Moment,
-    age: u64,
-    block: Block,
-    older: Place,
-    newer: Place,
-}
-
-/// The rows of one block.
-#[derive(Clone, Copy, Debug)]
-struct Holding {
-    count: u32,
-    oldest: Place,
-    newest: Place,
 }
 
 impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
@@ -60,8 +40,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
             free: Vec::new(),
             index: HashMap::with_hasher(secret),
             dues: BTreeSet::new(),
-            blocks: HashMap::with_hasher(secret),
-            by_size: BTreeSet::new(),
+            holdings: Holdings::new(secret),
             next_age: 0,
             bounds: bounds.countable(),
         }
@@ -90,29 +69,18 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
 
     /// Whether `block` has its share: one more row is too many.
     pub(crate) fn is_full(&self, block: Block) -> bool {
-        let held = self.blocks.get(&block).map_or(0, |holding| holding.count);
-        held as usize >= self.bounds.per_block
+        self.holdings.count(block) >= self.bounds.per_block
     }
 
     /// The oldest row of `block`.
     pub(crate) fn oldest_in(&self, block: Block) -> Option<K> {
-        let oldest = self.blocks.get(&block)?.oldest;
-        Some(self.slot(oldest).key)
+        Some(self.slot(self.holdings.oldest_in(block)?).key)
     }
 
     /// Adds a row, as its block's newest, or replaces one.
     pub(crate) fn set(&mut self, key: K, block: Block, value: V, due: Moment) {
         self.remove(key);
-        let slot = Slot {
-            key,
-            value,
-            due,
-            age: self.next_age,
-            block,
-            older: NONE,
-            newer: NONE,
-        };
-        self.next_age += 1;
+        let slot = Slot { key, value, due };
         let place = match self.free.pop() {
             Some(place) => {
                 self.slots[place as usize] = slot;
@@ -126,7 +94,9 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
         };
         self.index.insert(key, place);
         self.dues.insert((due, place));
-        self.link(place);
+        self.holdings.place(place, block, self.next_age);
+        self.holdings.hold(place);
+        self.next_age += 1;
     }
 
     /// Changes a row in its place, if it is there: its block's list stays as it was.
@@ -144,7 +114,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
 
     pub(crate) fn remove(&mut self, key: K) -> Option<V> {
         let place = self.index.remove(&key)?;
-        self.unlink(place);
+        self.holdings.release(place);
         let Slot { value, due, .. } = *self.slot(place);
         self.dues.remove(&(due, place));
         self.free.push(place);
@@ -158,13 +128,14 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
         Some((slot.key, slot.value))
     }
 
-    /// A row that is too many: the oldest of the block that has most.
+    /// A row that is too many: the oldest of the block that has most; where all have one, the one that is due first.
     pub(crate) fn surplus(&self) -> Option<K> {
         if self.len() <= self.bounds.over_all {
             return None;
         }
-        let &(_, _, block) = self.by_size.last()?;
-        self.oldest_in(block)
+        let due_first = || self.dues.first().map(|&(_, place)| place);
+        let place = self.holdings.oldest_of_largest().or_else(due_first)?;
+        Some(self.slot(place).key)
     }
 
     fn slot(&self, place: Place) -> &Slot<K, V> {
@@ -173,59 +144,6 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
 
     fn slot_mut(&mut self, place: Place) -> &mut Slot<K, V> {
         &mut self.slots[place as usize]
-    }
-
-    /// Hangs the row into its block's list, as the newest.
-    fn link(&mut self, place: Place) {
-        let block = self.slot(place).block;
-        let mut holding = self.unrank(block).unwrap_or(Holding {
-            count: 0,
-            oldest: NONE,
-            newest: NONE,
-        });
-        let newest = holding.newest;
-        self.join(&mut holding, newest, place);
-        self.join(&mut holding, place, NONE);
-        holding.count += 1;
-        self.rank(block, holding);
-    }
-
-    fn unlink(&mut self, place: Place) {
-        let slot = self.slot(place);
-        let (block, older, newer) = (slot.block, slot.older, slot.newer);
-        let Some(mut holding) = self.unrank(block) else {
-            return;
-        };
-        self.join(&mut holding, older, newer);
-        holding.count -= 1;
-        if holding.count > 0 {
-            self.rank(block, holding);
-        }
-    }
-
-    /// Makes the two neighbours; `NONE` is the end of the list.
-    fn join(&mut self, holding: &mut Holding, older: Place, newer: Place) {
-        match older {
-            NONE => holding.oldest = newer,
-            place => self.slot_mut(place).newer = newer,
-        }
-        match newer {
-            NONE => holding.newest = older,
-            place => self.slot_mut(place).older = older,
-        }
-    }
-
-    fn rank(&mut self, block: Block, holding: Holding) {
-        let age = Reverse(self.slot(holding.oldest).age);
-        self.by_size.insert((holding.count, age, block));
-        self.blocks.insert(block, holding);
-    }
-
-    fn unrank(&mut self, block: Block) -> Option<Holding> {
-        let holding = self.blocks.remove(&block)?;
-        let age = Reverse(self.slot(holding.oldest).age);
-        self.by_size.remove(&(holding.count, age, block));
-        Some(holding)
     }
 }
 

@@ -5,19 +5,13 @@ use super::index::Index;
 use super::key::{Key, Secret};
 use super::rule::Record;
 use crate::Block;
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
-
-/// Where a record lies.
-pub(super) type Place = u32;
-
-/// No neighbour in a block's list.
-const NONE: Place = Place::MAX;
+use crate::holdings::Holdings;
+pub(super) use crate::holdings::Place;
+use std::collections::BTreeSet;
 
 /// Every record in one slab. Every operation takes O(log n) at most.
 ///
-/// A pending record hangs in the list of its block, oldest first; one that passed is in no list, since its network
-/// has shown that it comes back.
+/// A pending record is held by its block; one that passed is held by none, since its network has shown that it comes back.
 #[derive(Debug)]
 pub(super) struct Records {
     slots: Vec<Slot>,
@@ -27,10 +21,8 @@ pub(super) struct Records {
     further: BTreeSet<(Place, Key)>,
     pending: Ends,
     passed: Ends,
-    blocks: HashMap<Block, Holding, Secret>,
-    /// Blocks of more than one, by size; of equal ones, the last is the one with the oldest record. Most blocks have
-    /// one only: to find the oldest of those, `pending` will do.
-    by_size: BTreeSet<(u32, Reverse<u64>, Block)>,
+    /// A record's age there is its id: its name in the store.
+    holdings: Holdings,
 }
 
 /// Places by the moment their record ends.
@@ -39,19 +31,7 @@ type Ends = BTreeSet<(Moment, Place)>;
 #[derive(Debug)]
 struct Slot {
     key: Key,
-    id: u64,
     record: Record,
-    block: Block,
-    older: Place,
-    newer: Place,
-}
-
-/// The pending records of one block.
-#[derive(Clone, Copy, Debug)]
-struct Holding {
-    count: u32,
-    oldest: Place,
-    newest: Place,
 }
 
 impl Records {
@@ -63,8 +43,7 @@ impl Records {
             further: BTreeSet::new(),
             pending: Ends::new(),
             passed: Ends::new(),
-            blocks: HashMap::with_hasher(secret),
-            by_size: BTreeSet::new(),
+            holdings: Holdings::new(secret),
         }
     }
 
@@ -80,7 +59,7 @@ impl Records {
 
     /// The record's name in the store.
     pub(super) fn id(&self, place: Place) -> u64 {
-        self.slot(place).id
+        self.holdings.age(place)
     }
 
     pub(super) fn pending(&self) -> usize {
@@ -92,21 +71,12 @@ impl Records {
     }
 
     pub(super) fn pending_in(&self, block: Block) -> usize {
-        self.blocks
-            .get(&block)
-            .map_or(0, |holding| holding.count as usize)
+        self.holdings.count(block)
     }
 
     /// Adds a record whose key is not there yet, and says where it lies. Ids ascend from call to call.
     pub(super) fn insert(&mut self, key: Key, id: u64, block: Block, record: Record) -> Place {
-        let slot = Slot {
-            key,
-            id,
-            record,
-            block,
-            older: NONE,
-            newer: NONE,
-        };
+        let slot = Slot { key, record };
         let place = match self.free.pop() {
             Some(place) => {
                 self.slots[place as usize] = slot;
@@ -118,6 +88,7 @@ impl Records {
                 place
             }
         };
+        self.holdings.place(place, block, id);
         self.index.insert(key, place);
         self.list(place);
         place
@@ -140,7 +111,7 @@ impl Records {
     pub(super) fn set(&mut self, place: Place, record: Record) {
         let old = self.get(place);
         if old.passed.is_none() && record.passed.is_none() {
-            // It keeps its place in its block's list.
+            // It keeps its place among its block's.
             self.pending.remove(&(old.until, place));
             self.pending.insert((record.until, place));
             self.slot_mut(place).record = record;
@@ -175,15 +146,13 @@ impl Records {
 
     /// The oldest pending record of `block`.
     pub(super) fn oldest_in(&self, block: Block) -> Option<Place> {
-        self.blocks.get(&block).map(|holding| holding.oldest)
+        self.holdings.oldest_in(block)
     }
 
     /// The oldest pending record of the block that has most; where all have one, the one that ends first.
     pub(super) fn oldest_of_largest(&self) -> Option<Place> {
-        match self.by_size.last() {
-            Some((_, _, block)) => self.oldest_in(*block),
-            None => self.pending.first().map(|&(_, place)| place),
-        }
+        let ends_first = || self.pending.first().map(|&(_, place)| place);
+        self.holdings.oldest_of_largest().or_else(ends_first)
     }
 
     /// Of the records that passed, the one that ends first.
@@ -205,7 +174,7 @@ impl Records {
             self.passed.insert((record.until, place));
         } else {
             self.pending.insert((record.until, place));
-            self.link(place);
+            self.holdings.hold(place);
         }
     }
 
@@ -215,68 +184,7 @@ impl Records {
             self.passed.remove(&(record.until, place));
         } else {
             self.pending.remove(&(record.until, place));
-            self.unlink(place);
+            self.holdings.release(place);
         }
-    }
-
-    /// Hangs the record into its block's list, as the newest.
-    fn link(&mut self, place: Place) {
-        let block = self.slot(place).block;
-        let mut holding = self.unrank(block).unwrap_or(Holding {
-            count: 0,
-            oldest: NONE,
-            newest: NONE,
-        });
-        let newest = holding.newest;
-        self.join(&mut holding, newest, place);
-        self.join(&mut holding, place, NONE);
-        holding.count += 1;
-        self.rank(block, holding);
-    }
-
-    fn unlink(&mut self, place: Place) {
-        let Slot {
-            block,
-            older,
-            newer,
-            ..
-        } = *self.slot(place);
-        let Some(mut holding) = self.unrank(block) else {
-            return;
-        };
-        self.join(&mut holding, older, newer);
-        holding.count -= 1;
-        if holding.count > 0 {
-            self.rank(block, holding);
-        }
-    }
-
-    /// Makes the two neighbours; `NONE` is the end of the list.
-    fn join(&mut self, holding: &mut Holding, older: Place, newer: Place) {
-        match older {
-            NONE => holding.oldest = newer,
-            place => self.slot_mut(place).newer = newer,
-        }
-        match newer {
-            NONE => holding.newest = older,
-            place => self.slot_mut(place).older = older,
-        }
-    }
-
-    fn rank(&mut self, block: Block, holding: Holding) {
-        if holding.count > 1 {
-            let age = Reverse(self.slot(holding.oldest).id);
-            self.by_size.insert((holding.count, age, block));
-        }
-        self.blocks.insert(block, holding);
-    }
-
-    fn unrank(&mut self, block: Block) -> Option<Holding> {
-        let holding = self.blocks.remove(&block)?;
-        if holding.count > 1 {
-            let age = Reverse(self.slot(holding.oldest).id);
-            self.by_size.remove(&(holding.count, age, block));
-        }
-        Some(holding)
     }
 }
