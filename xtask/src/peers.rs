@@ -22,6 +22,8 @@ const INSTALLED: &[(&str, &str)] = &[
     ("perl -MNet::SSLeay -e 1", "libnet-ssleay-perl"),
     ("/usr/sbin/dovecot", "dovecot-core"),
     ("/usr/lib/dovecot/lmtp", "dovecot-lmtpd"),
+    ("/usr/sbin/rbldnsd", "rbldnsd"),
+    ("/usr/bin/named-checkzone", "bind9-utils"),
     ("/usr/bin/sqlite3", "sqlite3"),
     ("/usr/bin/strace", "strace"),
     ("/usr/bin/python3", "python3"),

@@ -26,4 +26,4 @@ pub use block::Block;
 pub use event::{Event, Stage};
 pub use facts::{Fact, Facts, Finding, Listing, Question, Reverse, Spf};
 pub use moment::Moment;
-pub use verdict::{Reason, Refusal, Verdict};
+pub use verdict::{NoHint, Reason, Refusal, Verdict};

@@ -1,5 +1,6 @@
 //! What the engine says, before a door puts it into its protocol's words.
 
+use crate::slots::Why;
 use std::fmt;
 use std::time::Duration;
 
@@ -72,6 +73,57 @@ impl fmt::Display for Reason {
     }
 }
 
+/// Why nobody can say when to come back. For the log: an administrator wonders, a sender can do nothing with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoHint {
+    /// The client's network holds all the places that one network may.
+    NetworkFull,
+    /// As much is remembered as may be.
+    TablesFull,
+    /// No place is free as far ahead as places are given.
+    BookedOut,
+    /// The limit is smaller than this one mail: no time will ever do.
+    TooLarge,
+    /// It was not measured often enough to say how long it takes.
+    NoHistory,
+    /// The administrator wants none given.
+    TurnedOff,
+}
+
+impl NoHint {
+    /// Its name in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NetworkFull => "network-full",
+            Self::TablesFull => "tables-full",
+            Self::BookedOut => "booked-out",
+            Self::TooLarge => "too-large",
+            Self::NoHistory => "no-history",
+            Self::TurnedOff => "turned-off",
+        }
+    }
+
+    /// Where a rule says no more than that it knows no time.
+    const fn of(reason: Reason) -> Option<Self> {
+        match reason {
+            Reason::Greylist => Some(Self::TablesFull),
+            Reason::Mailbox | Reason::Lookup | Reason::Storage => Some(Self::NoHistory),
+            _ => None,
+        }
+    }
+}
+
+impl From<Why> for NoHint {
+    fn from(why: Why) -> Self {
+        match why {
+            Why::Network => Self::NetworkFull,
+            Why::Tables => Self::TablesFull,
+            Why::Horizon => Self::BookedOut,
+            Why::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
 /// A refusal: what a reply is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -85,6 +137,10 @@ pub struct Refusal {
     pub wait_secs: Option<u64>,
     /// `Greylisted`; the shell adds when to try again. Never holds a peer's words.
     pub text: String,
+    /// The limit that spoke, by its configured name; `load` for the load. For the log.
+    pub rule: Option<String>,
+    /// Why there is no hint, where it is temporary and has none. For the log.
+    pub no_hint: Option<NoHint>,
 }
 
 impl Refusal {
@@ -101,6 +157,11 @@ impl Refusal {
             status,
             wait_secs,
             text: words.to_owned(),
+            rule: None,
+            no_hint: match wait_secs {
+                Some(_) => None,
+                None => NoHint::of(reason),
+            },
         }
     }
 
@@ -116,6 +177,8 @@ impl Refusal {
             status,
             wait_secs: None,
             text: words.into(),
+            rule: None,
+            no_hint: None,
         }
     }
 }

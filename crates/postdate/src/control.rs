@@ -7,6 +7,7 @@ use std::io::{self, BufRead as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use queue::MessageId;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,8 @@ pub(crate) enum Request {
     },
     /// A change of what the rules remember.
     Policy(Change),
+    /// Have all that the rules remember in the file: somebody wants to read it.
+    Flush,
 }
 
 /// What it is told.
@@ -48,6 +51,8 @@ pub(crate) enum Response {
     Queue(Vec<String>),
     /// What was changed.
     Policy(Changed),
+    /// It is in the file.
+    Flushed,
     /// Why it was not done.
     Refused(String),
 }
@@ -57,6 +62,15 @@ pub(crate) enum Response {
 /// # Errors
 /// In words: not permitted, the connection broke, or the server refuses.
 pub(crate) fn ask(dir: &Path, request: &Request) -> Result<Option<Response>, String> {
+    ask_for(dir, request, None)
+}
+
+/// The same, for who has no more than so much time.
+pub(crate) fn ask_for(
+    dir: &Path,
+    request: &Request,
+    patience: Option<Duration>,
+) -> Result<Option<Response>, String> {
     let path = dir.join(CONTROL_SOCKET);
     let mut stream = match std::os::unix::net::UnixStream::connect(&path) {
         Ok(stream) => stream,
@@ -66,6 +80,9 @@ pub(crate) fn ask(dir: &Path, request: &Request) -> Result<Option<Response>, Str
         Err(_) => return Ok(None),
     };
     let broken = |err: &dyn std::fmt::Display| format!("control socket: {err}");
+    stream
+        .set_read_timeout(patience)
+        .map_err(|err| broken(&err))?;
     let mut text = serde_json::to_string(request).map_err(|err| broken(&err))?;
     text.push('\n');
     stream
@@ -74,7 +91,12 @@ pub(crate) fn ask(dir: &Path, request: &Request) -> Result<Option<Response>, Str
     let mut line = String::new();
     io::BufReader::new(stream)
         .read_line(&mut line)
-        .map_err(|err| broken(&err))?;
+        .map_err(|err| match (err.kind(), patience) {
+            (io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, Some(patience)) => {
+                format!("the server has not answered for {} s", patience.as_secs())
+            }
+            _ => broken(&err),
+        })?;
     match serde_json::from_str(&line).map_err(|err| broken(&err))? {
         Response::Refused(why) => Err(why),
         response => Ok(Some(response)),
@@ -150,6 +172,7 @@ async fn answer(stream: UnixStream, served: Served) -> io::Result<()> {
             .await
             .map(Response::Queue),
         Ok(Request::Policy(change)) => amend(served.records, change).await.map(Response::Policy),
+        Ok(Request::Flush) => flush(served.records).await.map(|()| Response::Flushed),
         Err(err) => Err(format!("not understood: {err}")),
     };
     let mut text = serde_json::to_string(&response.unwrap_or_else(Response::Refused))?;
@@ -176,6 +199,12 @@ async fn operate(
         .await
         .map_err(|err| err.to_string())?;
     Ok(done.iter().map(ToString::to_string).collect())
+}
+
+async fn flush(records: Arc<Records>) -> Result<(), String> {
+    tokio::task::spawn_blocking(move || records.flush().map_err(|err| err.to_string()))
+        .await
+        .unwrap_or_else(|err| Err(err.to_string()))
 }
 
 /// The records' file may take its time.

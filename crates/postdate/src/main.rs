@@ -22,6 +22,7 @@ mod rules_of;
 mod runner;
 mod server;
 mod site;
+mod spell;
 mod stand_in;
 mod submit;
 #[cfg(test)]

@@ -23,12 +23,12 @@ use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::control::{Control, Served};
 use crate::doors::{Desk, Doors};
-use crate::judge::Judge;
+use crate::judge::{Judge, with_advice};
 use crate::listening::{self, Listening};
 use crate::names::{self, Names};
 use crate::rules_of::rules_of;
 use crate::runner::{Answers, Runner};
-use crate::server::{Connections, Front, Gate, LocalListener};
+use crate::server::{Connections, Front, Gate, LocalListener, TurnedAway};
 use crate::site::{SharedSite, Site};
 use crate::tls;
 
@@ -136,6 +136,7 @@ impl Node {
             judge: Arc::clone(&judge),
             runner: Arc::clone(&runner),
             connections: Arc::new(Connections::default()),
+            turned_away: TurnedAway::default(),
         });
         let front = Front {
             gate,
@@ -269,8 +270,9 @@ fn local_sockets(
 /// The file is of a newer version, or can be neither read nor made.
 pub(crate) fn records(config: &Config) -> Result<Arc<Records>, StartError> {
     let path = config.data_dir.join(RECORDS);
-    let records = Records::open(&path, rules_of(config), clock::now())
-        .map_err(|err| StartError::new("records of the rules", err))?;
+    let records = Records::open(&path, rules_of(config), clock::now()).map_err(|err| {
+        StartError::new("records of the rules", with_advice(&err.to_string(), &path))
+    })?;
     if let Some(damage) = records.damage() {
         tracing::warn!(target: "policy", "{damage}");
     }

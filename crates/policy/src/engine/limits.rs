@@ -179,9 +179,16 @@ fn ask_book(
                 let due = now.after(Duration::from_secs(wait_secs));
                 stats.came(reason, now, due, now);
             }
-            Err(refusal(reason, event.stage, Some(wait_secs)))
+            Err(Refusal {
+                rule: plain(&rule),
+                ..refusal(reason, event.stage, Some(wait_secs))
+            })
         }
-        Booking::Full { rule, .. } => Err(refusal(rules.reason_of(&rule), event.stage, None)),
+        Booking::Full { rule, why } => Err(Refusal {
+            rule: plain(&rule),
+            no_hint: Some(why.into()),
+            ..refusal(rules.reason_of(&rule), event.stage, None)
+        }),
     }
 }
 
@@ -334,6 +341,12 @@ impl Rules {
             Scope::Recipient | Scope::RecipientDomain => Reason::Recipient,
         })
     }
+}
+
+/// A limit's name as people know it.
+fn plain(rule: &str) -> Option<String> {
+    let name = rule.strip_prefix('.').unwrap_or(rule);
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 fn refusal(reason: Reason, stage: Stage, wait_secs: Option<u64>) -> Refusal {

@@ -130,11 +130,6 @@ impl<'a> Lookups<'a> {
         }
     }
 
-    /// When the time is over.
-    pub(super) fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
     /// The resolver, for [`within`](Self::within).
     pub(super) fn resolver(&self) -> TokioResolver {
         self.resolver.clone()

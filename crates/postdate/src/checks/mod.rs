@@ -4,6 +4,7 @@
 //! themselves. All look-ups of one call share one time limit. One that fails blames its zone: until the zone's back-off
 //! is over nobody asks it again, and whoever needs its answer is told how long that is.
 
+mod content;
 mod dmarc;
 mod lists;
 mod lookups;
@@ -23,6 +24,8 @@ use crate::clock::Clock;
 use crate::config::checks::Checks as Settings;
 use crate::names::Names;
 use crate::routes::normal_domain;
+pub(crate) use content::{Content, Reader};
+use content::{HEADERS_MAX, Room};
 use lookups::{Lookups, Trouble};
 
 /// Looks up, for all doors. What it remembers: the zones that fail. Answers are kept by the resolver, as long as they
@@ -31,6 +34,7 @@ pub(crate) struct Checks {
     names: Arc<Names>,
     clock: Clock,
     zones: Mutex<Zones>,
+    headers: Room,
 }
 
 /// What is asked about.
@@ -39,8 +43,8 @@ pub(crate) struct Inquiry<'a> {
     pub(crate) event: &'a Event<'a>,
     /// What the door knows of the client's name, if anything.
     pub(crate) names: Option<ClientNames<'a>>,
-    /// The whole content, for [`Question::Dmarc`].
-    pub(crate) content: Option<&'a Arc<Vec<u8>>>,
+    /// For [`Question::Dmarc`].
+    pub(crate) content: Option<&'a Content>,
 }
 
 /// A client's names as a door has looked them up, in Postfix's words: `unknown` where there is none.
@@ -55,12 +59,17 @@ pub(crate) struct ClientNames<'a> {
 impl Checks {
     /// With the name servers in `names`, whatever they are at the time.
     pub(crate) fn new(names: Arc<Names>, clock: Clock) -> Self {
-        let zones = Mutex::default();
         Self {
             names,
             clock,
-            zones,
+            zones: Mutex::default(),
+            headers: Room::new(HEADERS_MAX),
         }
+    }
+
+    /// Takes the content of a mail that [`Question::Dmarc`] is to be asked about.
+    pub(crate) fn reader(&self) -> Reader {
+        Reader::new(self.headers.clone())
     }
 
     /// Answers `questions`, as far as `facts` has no answer yet. One that failed is asked again, as soon as its zone is.
@@ -118,7 +127,13 @@ impl Checks {
         fill(
             &mut facts.dmarc,
             asked(Question::Dmarc),
-            dmarc::check(&lookups, &identity, &facts.spf, inquiry.content),
+            dmarc::check(
+                &lookups,
+                inquiry.event,
+                &identity,
+                &facts.spf,
+                inquiry.content,
+            ),
         )
         .await;
     }

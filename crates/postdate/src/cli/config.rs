@@ -12,7 +12,7 @@ use crate::{config, tls};
 pub(super) enum Command {
     /// Print a configuration with every key at its default, explained.
     Sample,
-    /// Check a configuration: file, line, key, and what is expected there.
+    /// Check a configuration: all that is wrong with it, by file, line and key, and what is expected there.
     Check {
         /// The file [default: that of --config]
         file: Option<PathBuf>,

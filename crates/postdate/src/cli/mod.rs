@@ -19,6 +19,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 pub(crate) mod exit {
     /// Something went wrong; it was said on standard error.
     pub(crate) const FAILURE: u8 = 1;
+    /// The command line is wrong, as clap says it.
+    pub(crate) const USAGE: u8 = 2;
     /// `EX_USAGE`, for `sendmail`.
     pub(crate) const EX_USAGE: u8 = 64;
     /// `EX_DATAERR`: the mail itself is wrong.

@@ -40,7 +40,8 @@ pub(super) enum Command {
     /// Forget what is remembered of a client, a sender or a recipient. Who was told a time is a stranger again.
     ///
     /// What counts against a client that never came back is forgotten where only --client is given. Who was accepted
-    /// stays so, and entries of allow and deny stay.
+    /// stays so, and entries of allow and deny stay. A sender domain that was seen is forgotten by its name, not with one
+    /// of its senders.
     Forget(forget::Args),
     /// Let somebody in without a wait: no rule but a full mailbox is asked.
     Allow(entry::Args),

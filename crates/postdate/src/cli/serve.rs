@@ -73,7 +73,7 @@ async fn reload(file: Option<&Path>, node: &mut Node, log: &Log) {
                 .map(|()| settings)
                 .map_err(|err| err.to_string())
         }
-        Err(err) => Err(err.to_string()),
+        Err(err) => Err(format!("{err:#}")),
     };
     match reloaded {
         Ok(settings) => {

@@ -4,24 +4,40 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::explain::{explain, names_the_key};
-use super::{Config, locate, rules};
+use super::{Config, locate, read, rules};
 
-/// A configuration that can't be used.
+/// A configuration that can't be used: all that is wrong with it, in the order of its lines.
 #[derive(Debug)]
 pub(crate) struct ConfigError {
     path: PathBuf,
-    line: Option<usize>,
-    what: String,
+    wrong: Vec<(Option<usize>, String)>,
 }
 
+impl ConfigError {
+    fn new(path: &Path, mut wrong: Vec<(Option<usize>, String)>) -> Self {
+        wrong.sort_by_key(|(line, _)| *line);
+        Self {
+            path: path.to_owned(),
+            wrong,
+        }
+    }
+}
+
+/// A line for each; in one line with `{:#}`, for the log.
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
+        let between = if f.alternate() { "; " } else { "\n" };
+        for (n, (line, what)) in self.wrong.iter().enumerate() {
+            if n > 0 {
+                f.write_str(between)?;
+            }
+            write!(f, "{}", self.path.display())?;
+            if let Some(line) = line {
+                write!(f, ":{line}")?;
+            }
+            write!(f, ": {what}")?;
         }
-        write!(f, ": {}", self.what)
+        Ok(())
     }
 }
 
@@ -32,11 +48,8 @@ impl std::error::Error for ConfigError {}
 /// # Errors
 /// The file can't be read, or is wrong.
 pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|err| ConfigError {
-        path: path.to_owned(),
-        line: None,
-        what: format!("can't be read: {err}"),
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|err| ConfigError::new(path, vec![(None, format!("can't be read: {err}"))]))?;
     parse(&text, path)
 }
 
@@ -44,11 +57,9 @@ pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
 pub(crate) fn wrong_certificate(path: &Path, err: &crate::tls::TlsError) -> ConfigError {
     let key = ["tls".to_owned(), err.key().to_owned()];
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    ConfigError {
-        path: path.to_owned(),
-        line: locate::place_of(&text, &key).map(|place| line_of(&text, &place)),
-        what: format!("{}: {err}", locate::dotted(&key)),
-    }
+    let line = locate::place_of(&text, &key).map(|place| line_of(&text, &place));
+    let what = format!("{}: {err}", locate::dotted(&key));
+    ConfigError::new(path, vec![(line, what)])
 }
 
 fn line_of(text: &str, place: &Range<usize>) -> usize {
@@ -60,26 +71,33 @@ fn line_of(text: &str, place: &Range<usize>) -> usize {
 /// # Errors
 /// It is wrong.
 pub(crate) fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
-    let wrong = |span: Option<Range<usize>>, what: String| ConfigError {
-        path: path.to_owned(),
-        line: span.map(|span| line_of(text, &span)),
-        what,
-    };
-    let config: Config = toml::from_str(text).map_err(|err| {
-        let span = err.span();
-        let written = span.clone().and_then(|span| text.get(span)).unwrap_or("");
-        let key = span.as_ref().and_then(|span| locate::key_at(text, span));
-        let what = explain(err.message(), written, key.as_deref());
-        match key {
-            Some(key) if !names_the_key(err.message()) => wrong(span, format!("{key}: {what}")),
-            _ => wrong(span, what),
-        }
-    })?;
-    rules::check(&config).map_err(|rules::Wrong { key, what }| {
-        let place = locate::place_of(text, &key);
-        wrong(place, format!("{}: {what}", locate::dotted(&key)))
-    })?;
-    Ok(config)
+    let line = |span: Option<Range<usize>>| span.map(|span| line_of(text, &span));
+    let (config, mistakes) = read::read(text);
+    let found = config.as_ref().map(rules::check).unwrap_or_default();
+    let beyond = found.into_iter().filter(|wrong| !hangs(wrong, &mistakes));
+    let beyond: Vec<_> = beyond
+        .map(|rules::Wrong { key, what }| {
+            let place = locate::place_of(text, &key);
+            (line(place), format!("{}: {what}", locate::dotted(&key)))
+        })
+        .collect();
+    let all = mistakes
+        .into_iter()
+        .map(|mistake| (line(mistake.span), mistake.what));
+    let wrong: Vec<_> = all.chain(beyond).collect();
+    match config {
+        Some(config) if wrong.is_empty() => Ok(config),
+        _ => Err(ConfigError::new(path, wrong)),
+    }
+}
+
+/// Whether it may be wrong only since something else could not be read: the default stands there instead.
+fn hangs(wrong: &rules::Wrong, mistakes: &[read::Mistake]) -> bool {
+    let own = wrong.key.first().map(String::as_str);
+    let of = |table: &str| own == Some(table) || (own == Some("aliases") && table == "local");
+    mistakes
+        .iter()
+        .any(|mistake| mistake.table.as_deref().is_some_and(of))
 }
 
 #[cfg(test)]

@@ -177,6 +177,95 @@ fn a_bad_value_is_named_with_its_key_and_what_was_expected() {
 }
 
 #[test]
+fn one_run_names_all_that_is_wrong() {
+    for (text, expected) in [
+        (
+            "hostnam = \"a\"\n[greylst]\ndelay = \"5x\"\n[greylist]\ndelay = \"5x\"\ncode = 9\nwindw = \"1m\"\n\
+             [limits]\nrecipients = 5\nconnections = 0\n",
+            &[
+                "1: unknown key \"hostnam\": did you mean \"hostname\"?",
+                "2: unknown key \"greylst\": did you mean \"greylist\"?",
+                "5: greylist.delay: \"5x\" is no time: write 30s, 5m, 4h or 5d",
+                "7: unknown key \"windw\": did you mean \"window\"?",
+                // greylist.code may be wrong for what could not be read there, limits are not.
+                "9: limits.recipients: RFC 5321 §4.5.3.1.8 asks for at least 100",
+                "10: limits.connections: must be at least 1",
+            ][..],
+        ),
+        (
+            "hostname = mail.example.org\ndata_dir = /var/lib/postdate\n",
+            &[
+                "1: hostname: text stands in quotes: \"mail.example.org\"",
+                "2: data_dir: text stands in quotes: \"/var/lib/postdate\"",
+            ],
+        ),
+        // An item of a list of tables: what follows from its mistake is not one more.
+        (
+            "[[rates]]\nname = \"a\"\ncount = \"msgs\"\nper = \"client\"\nlimit = \"1/h\"\n\
+             [[rates]]\nname = \"b\"\ncount = \"messages\"\nper = \"client\"\nlimt = \"1/h\"\nlimit = \"1/h\"\n\
+             [[rates]]\nname = \"c\"\ncount = \"connections\"\nper = \"sender\"\nlimit = \"many\"\n",
+            &[
+                "3: rates.count: \"msgs\" is not known here: write connections or messages or recipients or octets",
+                "10: unknown key \"limt\": did you mean \"limit\"?",
+                "16: rates.limit: expected a count, a slash and a period: \"100/h burst 20\" (a rate) or \"500/d\" (a quota)",
+            ],
+        ),
+        (
+            "greylist = { delay = \"5x\", dely = 1 }\n[aliases]\n\"x\" = []\n",
+            &[
+                "1: greylist.delay: \"5x\" is no time: write 30s, 5m, 4h or 5d",
+                "1: unknown key \"dely\": did you mean \"delay\"?",
+                "3: aliases.x: leads to nobody",
+            ],
+        ),
+        // It is only the domains that are wrong.
+        (
+            "[local]\ndomains = \"h.example\"\nmailboxes = { \"bob@h.example\" = \"b\" }\n[aliases]\n\"@h.example\" = [\"bob\"]\n",
+            &["2: local.domains: expected a list in brackets, [\"…\"], found \"h.example\""],
+        ),
+    ] {
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|line| format!("p.toml:{line}"))
+            .collect();
+        assert_eq!(
+            error(text).lines().collect::<Vec<_>>(),
+            expected,
+            "for {text}"
+        );
+    }
+    let error = parse("hostnam = 1\nhostnme = 2\n", Path::new("p.toml")).expect_err("two");
+    assert_eq!(
+        format!("{error:#}"),
+        "p.toml:1: unknown key \"hostnam\": did you mean \"hostname\"?; \
+         p.toml:2: unknown key \"hostnme\": did you mean \"hostname\"?",
+        "the log has one line for it"
+    );
+}
+
+proptest::proptest! {
+    /// Whatever is written, it is read or refused in words, and soon.
+    #[test]
+    fn any_text_is_read_or_refused(
+        lines in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "[greylist]", "[[rates]]", "[[listen]]", "[local]", "[aliases]", "[zzz]", "[greylist.suspicious]",
+                "delay = \"5m\"", "delay = 5.5", "delay = []", "zzz = 1", "name = \"a\"", "limit = \"1/h\"",
+                "address = 1", "domains = [1, 2]", "greylist = 5", "rates = {}", "listen = [[1]]", "x = { y = { z = 1 } }",
+                "= 1", "a.b.c = 1", "\"x y\" = 1", "[", "]]", "\u{fe}\0",
+            ]),
+            0..30,
+        ),
+    ) {
+        let text = lines.join("\n");
+        if let Err(error) = parse(&text, Path::new("p.toml")) {
+            let said = error.to_string();
+            proptest::prop_assert!(said.starts_with("p.toml:"), "{said}");
+        }
+    }
+}
+
+#[test]
 fn an_alias_that_leads_nowhere_is_named_with_its_way() {
     let here = "[local]\ndomains = [\"h.example\", \"i.example\"]\nmailboxes = { \"bob@h.example\" = \"b\" }\n[aliases]\n";
     for (aliases, expected) in [

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::rules::Wrong;
+use super::rules::{Found, Wrong};
 use super::{Networks, units};
 
 /// What is looked up. Nothing is for clients on loopback and in private networks.
@@ -101,36 +101,35 @@ impl Default for Blocklist {
 const TIME_LIMIT_MAX: Duration = policy::zone::LOOK_UP_MAX;
 
 /// What can't be said in types.
-pub(super) fn check(checks: &Checks) -> Result<(), Wrong> {
-    let wrong = |key: &str, what: String| Err(Wrong::new(&format!("checks.{key}"), what));
+pub(super) fn check(checks: &Checks, found: &mut Found) {
+    let mut wrong = |key: &str, what: String| found.add(Wrong::new(&format!("checks.{key}"), what));
     if checks.time_limit.is_zero() || checks.time_limit > TIME_LIMIT_MAX {
-        return wrong("time_limit", "must be from 1s to 10s".to_owned());
+        wrong("time_limit", "must be from 1s to 10s".to_owned());
     }
     if checks.reject_score == 0 {
-        return wrong(
+        wrong(
             "reject_score",
             "must be at least 1, or every client is refused".to_owned(),
         );
     }
     for zone in &checks.allowlists {
         if !is_zone(zone) {
-            return wrong("allowlists", no_zone(zone));
+            wrong("allowlists", no_zone(zone));
         }
     }
     for list in &checks.blocklists {
         if !is_zone(&list.zone) {
-            return wrong("blocklists", no_zone(&list.zone));
+            wrong("blocklists", no_zone(&list.zone));
         }
         let answers = &list.answers.0;
         if let Some(odd) = answers.iter().find(|answer| !answer.addr().is_loopback()) {
             let zone = &list.zone;
-            return wrong(
+            wrong(
                 "blocklists",
                 format!("{zone}: {odd} is no answer of a list: they are 127.0.0.2 and the like"),
             );
         }
     }
-    Ok(())
 }
 
 fn is_zone(zone: &str) -> bool {

@@ -10,7 +10,7 @@ use policy::slots::Limit;
 use serde::{Deserialize, Deserializer, de};
 
 use super::reply_text::ReplyText;
-use super::rules::Wrong;
+use super::rules::{Found, Wrong};
 use super::{Config, Networks, units};
 
 /// One rate or quota.
@@ -177,53 +177,48 @@ fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error
 }
 
 /// What can't be said in types.
-pub(super) fn check(config: &Config) -> Result<(), Wrong> {
+pub(super) fn check(config: &Config, found: &mut Found) {
     for (n, rate) in config.rates.iter().enumerate() {
-        let wrong = |what: String| Err(Wrong::new("rates", format!("{:?}: {what}", rate.name)));
-        if rate.name.is_empty() || rate.name.starts_with('.') {
-            return wrong("write a name that begins with no dot".to_owned());
-        }
-        if config.rates[..n]
-            .iter()
-            .any(|other| other.name == rate.name)
-        {
-            return wrong("is there twice".to_owned());
-        }
-        if rate.count == Count::Connections && rate.per != Per::Client {
-            return wrong("connections can only be counted per client".to_owned());
-        }
+        let mut earlier = config.rates[..n].iter();
+        let what = if rate.name.is_empty() || rate.name.starts_with('.') {
+            "write a name that begins with no dot"
+        } else if earlier.any(|other| other.name == rate.name) {
+            "is there twice"
+        } else if rate.count == Count::Connections && rate.per != Per::Client {
+            "connections can only be counted per client"
+        } else {
+            continue;
+        };
+        found.add(Wrong::new("rates", format!("{:?}: {what}", rate.name)));
     }
     let never = &config.never_returned;
     if never.days == 0 || never.pairs < never.days || never.pairs > policy::returns::PAIRS_KEPT {
         let most = policy::returns::PAIRS_KEPT;
         let what = format!("days must be at least 1, and pairs from days to {most}");
-        return Err(Wrong::new("never_returned", what));
+        found.add(Wrong::new("never_returned", what));
     }
     for (name, answer) in &config.replies {
-        let wrong = |what: String| Err(Wrong::new("replies", format!("{name}: {what}")));
-        if reason(name).is_none() {
-            let all: Vec<_> = Reason::ALL
-                .iter()
-                .map(|reason| reason.name())
-                .filter(|name| reason(name).is_some())
-                .collect();
-            return wrong(format!("is no reason: write one of {}", all.join(", ")));
+        if let Err(what) = check_reply(name, answer) {
+            found.add(Wrong::new("replies", format!("{name}: {what}")));
         }
-        if answer
-            .code
-            .is_some_and(|code| !(400..500).contains(&code) || code == 421)
-        {
-            return wrong(
-                "a temporary failure has a code from 400 to 499, and 421 would close the session"
-                    .to_owned(),
-            );
-        }
-        let status = answer.status.as_deref();
-        if status
-            .is_some_and(|status| smtp::Status::parse(status).is_none_or(|status| status.0 != 4))
-        {
-            return wrong("write an enhanced status such as 4.2.1".to_owned());
-        }
+    }
+}
+
+fn check_reply(name: &str, answer: &Answer) -> Result<(), String> {
+    if reason(name).is_none() {
+        let names = Reason::ALL.iter().map(|reason| reason.name());
+        let all: Vec<_> = names.filter(|name| reason(name).is_some()).collect();
+        return Err(format!("is no reason: write one of {}", all.join(", ")));
+    }
+    if (answer.code).is_some_and(|code| !(400..500).contains(&code) || code == 421) {
+        return Err(
+            "a temporary failure has a code from 400 to 499, and 421 would close the session"
+                .to_owned(),
+        );
+    }
+    let status = answer.status.as_deref();
+    if status.is_some_and(|status| smtp::Status::parse(status).is_none_or(|status| status.0 != 4)) {
+        return Err("write an enhanced status such as 4.2.1".to_owned());
     }
     Ok(())
 }

@@ -37,7 +37,7 @@ fn down(table: &DeTable<'_>, span: &Range<usize>, path: &mut Vec<String>) -> boo
     })
 }
 
-fn holds(outer: &Range<usize>, inner: &Range<usize>) -> bool {
+pub(super) fn holds(outer: &Range<usize>, inner: &Range<usize>) -> bool {
     outer.start <= inner.start && inner.end <= outer.end && inner.start < outer.end
 }
 

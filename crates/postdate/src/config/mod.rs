@@ -8,6 +8,7 @@ pub(crate) mod limiting;
 mod locate;
 pub(crate) mod model;
 mod network;
+mod read;
 mod reply_text;
 mod rules;
 pub(crate) mod units;

@@ -1,12 +1,14 @@
 //! The words of a reply that may name a time.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 /// What stands where the seconds go.
 const SECONDS: &str = "{seconds}";
 
 /// `Greylisted, try again[ in {seconds} seconds]`: what stands in brackets with `{seconds}` is left out where no time
-/// is told. Other brackets are as they are written.
+/// is told. Other brackets are as they are written. Of one second it says " second" where " seconds" is written.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct ReplyText(Vec<Part>);
@@ -36,12 +38,25 @@ impl ReplyText {
                 (Part::WithTime(before, after), Some(secs)) => {
                     words.push_str(before);
                     words.push_str(&secs.to_string());
-                    words.push_str(after);
+                    words.push_str(&match secs {
+                        1 => singular(after),
+                        _ => Cow::Borrowed(after.as_str()),
+                    });
                 }
                 (Part::WithTime(..), None) => {}
             }
         }
         words
+    }
+}
+
+/// What stands behind one second.
+fn singular(after: &str) -> Cow<'_, str> {
+    let rest = after.strip_prefix(" seconds");
+    // Not within a longer word.
+    match rest.filter(|rest| !rest.starts_with(char::is_alphabetic)) {
+        Some(rest) => Cow::Owned(format!(" second{rest}")),
+        None => Cow::Borrowed(after),
     }
 }
 
@@ -90,6 +105,31 @@ mod tests {
             assert_eq!(text.say(Some(300)), with);
             assert_eq!(text.say(None), without);
         }
+    }
+
+    #[test]
+    fn one_second_is_no_plural() {
+        for (text, one, none) in [
+            (
+                "Again[ in {seconds} seconds]",
+                "Again in 1 second",
+                "0 seconds",
+            ),
+            (
+                "[{seconds} seconds, please]",
+                "1 second, please",
+                "0 seconds, please",
+            ),
+            ("[{seconds} s]", "1 s", "0 s"),
+            ("[{seconds} secondsish]", "1 secondsish", "0 secondsish"),
+        ] {
+            let text = ReplyText::try_from(text.to_owned()).unwrap();
+            assert_eq!(text.say(Some(1)), one);
+            assert!(text.say(Some(0)).ends_with(none));
+        }
+        let greylist = super::super::Config::default().greylist;
+        let said = greylist.text.say(Some(1));
+        assert_eq!(said, "Greylisted, try again in 1 second");
     }
 
     #[test]

@@ -64,6 +64,17 @@ pub(crate) enum Kind {
     Recipient,
 }
 
+impl Kind {
+    /// As it is written on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Sender => "sender",
+            Self::Recipient => "recipient",
+        }
+    }
+}
+
 /// Whom an entry is about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Whom {
@@ -157,6 +168,7 @@ fn by_kind(forgotten: Forgotten) -> Vec<(String, usize)> {
         calendars,
         mailboxes,
         told,
+        domains,
     } = forgotten;
     [
         ("known", known),
@@ -165,6 +177,7 @@ fn by_kind(forgotten: Forgotten) -> Vec<(String, usize)> {
         ("calendar", calendars),
         ("mailbox", mailboxes),
         ("told", told),
+        ("domain", domains),
     ]
     .map(|(kind, count)| (kind.to_owned(), count))
     .to_vec()

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use policy::{Event, Refusal, Stage, Verdict};
+use policy::{Event, NoHint, Refusal, Verdict};
 use smtp::reply::echo;
 
-use super::spell::Spell;
 use crate::config::limiting::Count;
-use crate::judge::{Caller, Judge, greylist_field, reply};
+use crate::judge::{Caller, Judge, greylist_field, reply, stage_name};
+use crate::spell::Spell;
 
 /// Behind every door.
 pub(crate) struct Desk {
@@ -54,6 +54,11 @@ impl Desk {
         }
     }
 
+    /// Whether a rule wants a mail's content, or how long it is.
+    pub(super) fn wants_content(&self) -> bool {
+        self.counts_octets() || self.judge.reads_content()
+    }
+
     /// Whether a rule wants to know how long a mail's content is.
     pub(super) fn counts_octets(&self) -> bool {
         let site = self.judge.site.get();
@@ -86,13 +91,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn log(event: &Event<'_>, protocol: &str, refusal: &Refusal) {
-    let stage = match event.stage {
-        Stage::Connect => "CONNECT",
-        Stage::Helo => "HELO",
-        Stage::Mail => "MAIL",
-        Stage::Recipient => "RCPT",
-        Stage::Message => "END-OF-MESSAGE",
-    };
+    let stage = stage_name(event.stage);
     let protocol = if protocol.is_empty() {
         "SMTP"
     } else {
@@ -107,7 +106,9 @@ fn log(event: &Event<'_>, protocol: &str, refusal: &Refusal) {
         proto = %echo(protocol, 16),
         helo = %format_args!("<{}>", echo(event.helo, 128)),
         reason = %refusal.reason,
+        rule = refusal.rule,
         hint = refusal.wait_secs,
+        no_hint = refusal.no_hint.map(NoHint::name),
         reply = %reply,
         "reject: {stage}",
     );

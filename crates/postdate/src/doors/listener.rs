@@ -16,9 +16,9 @@ use tokio::time::sleep;
 
 use super::Desk;
 use super::reading::Wire;
-use super::spell::Spell;
 use crate::config::{Place, Policy};
 use crate::server::stopped;
+use crate::spell::Spell;
 
 /// After an accept failed: a moment for some connection to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

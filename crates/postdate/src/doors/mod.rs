@@ -2,6 +2,7 @@
 //! questions into [`policy::Event`]s, and the verdict into its protocol's answer. It decides nothing.
 
 mod alone;
+mod content;
 mod desk;
 mod listener;
 mod milter;
@@ -9,7 +10,6 @@ mod opensmtpd;
 mod postfix;
 mod reading;
 mod sockets;
-mod spell;
 #[cfg(test)]
 mod tests;
 

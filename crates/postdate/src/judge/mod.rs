@@ -7,20 +7,22 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use policy::engine::{Observed, Session};
-use policy::{Event, Reason, Refusal, Verdict};
+use policy::{Event, NoHint, Reason, Refusal, Verdict};
 use smtp::reply::echo;
 use store::policy::Records;
 use tokio::time::{Instant, sleep};
 
-use crate::checks::{Checks, ClientNames, Inquiry};
+use crate::checks::{Checks, ClientNames, Content, Inquiry, Reader};
 use crate::clock::Clock;
 use crate::config::OnFailure;
+use crate::config::checks::Mode;
 use crate::mailboxes::MailboxNews;
 use crate::names::Names;
 use crate::site::SharedSite;
 
 use trouble::Trouble;
-pub(crate) use words::{brief, greylist_field, reply};
+pub(crate) use trouble::with_advice;
+pub(crate) use words::{brief, greylist_field, reply, stage_name};
 
 /// Between two looks at whether the records have caught up: a fraction of what a transaction of theirs takes.
 const CATCH_UP: Duration = Duration::from_millis(4);
@@ -34,8 +36,8 @@ pub(crate) struct Caller {
     names: Option<(String, String)>,
     /// Another mail begins with the next event.
     anew: bool,
-    /// The whole content, where a rule has to read it.
-    content: Option<Arc<Vec<u8>>>,
+    /// What a rule needs of the content.
+    content: Option<Content>,
 }
 
 impl Caller {
@@ -58,8 +60,8 @@ impl Caller {
     }
 
     /// The content, for the event at its end.
-    pub(crate) fn holds(&mut self, content: Option<Vec<u8>>) {
-        self.content = content.map(Arc::new);
+    pub(crate) fn holds(&mut self, content: Option<Content>) {
+        self.content = content;
     }
 }
 
@@ -86,6 +88,16 @@ impl Judge {
             clock,
             trouble: Trouble::default(),
         }
+    }
+
+    /// What a mail's content is to be given to, for [`Caller::holds`]; `None` where no rule reads it.
+    pub(crate) fn reader(&self) -> Option<Reader> {
+        self.reads_content().then(|| self.checks.reader())
+    }
+
+    /// Whether a rule reads the content of mails.
+    pub(crate) fn reads_content(&self) -> bool {
+        self.site.get().config.checks.dmarc == Mode::Reject
     }
 
     /// Judges one step of a session, and remembers it.
@@ -132,7 +144,8 @@ impl Judge {
             }
             Some(why) => {
                 let on_failure = self.on_failure();
-                self.trouble.felt(&why, on_failure);
+                let dir = &self.site.get().config.data_dir;
+                self.trouble.felt(&why, dir, on_failure);
                 trouble::without_records(verdict, event, on_failure)
             }
         }
@@ -194,7 +207,9 @@ impl Judge {
     fn worded(&self, mut refusal: Refusal) -> Refusal {
         let site = self.site.get();
         let config = &site.config;
-        refusal.wait_secs = refusal.wait_secs.filter(|_| config.hints.give);
+        if !config.hints.give && refusal.wait_secs.take().is_some() {
+            refusal.no_hint = Some(NoHint::TurnedOff);
+        }
         if refusal.code >= 500 {
             return refusal;
         }

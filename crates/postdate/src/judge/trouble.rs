@@ -1,18 +1,20 @@
 //! What is said while records can't be kept.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use policy::{Event, Reason, Refusal, Stage, Verdict};
 
 use crate::config::OnFailure;
+use crate::node::RECORDS;
 
 /// Whether the log has said that records can't be kept, and not yet that they can again.
 #[derive(Debug, Default)]
 pub(super) struct Trouble(Mutex<bool>);
 
 impl Trouble {
-    /// Logged once, not once a mail.
-    pub(super) fn felt(&self, why: &str, on_failure: OnFailure) {
+    /// Logged once, not once a mail. `dir` is the data directory.
+    pub(super) fn felt(&self, why: &str, dir: &Path, on_failure: OnFailure) {
         if self.turn(true) {
             return;
         }
@@ -20,6 +22,7 @@ impl Trouble {
             OnFailure::Open => "nobody is asked to wait",
             OnFailure::Closed => "all mail is answered 451",
         };
+        let why = with_advice(why, &dir.join(RECORDS));
         tracing::error!(target: "policy", "records can't be kept: {why}; until they can, {meanwhile} (policy.on_failure)");
     }
 
@@ -33,6 +36,26 @@ impl Trouble {
     fn turn(&self, on: bool) -> bool {
         let mut in_trouble = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *in_trouble, on)
+    }
+}
+
+/// What SQLite says of a file that somebody else holds.
+const LOCKED: &str = "database is locked";
+/// How the store says that a write takes long.
+const SLOW: &str = "has not ended for";
+
+/// What went wrong with the records' file, and what to look for.
+pub(crate) fn with_advice(why: &str, file: &Path) -> String {
+    let file = file.display();
+    let holder = format!(
+        "another process that has {file} open, such as a sqlite3 shell in a transaction (`fuser -v {file}` names it)"
+    );
+    if why.contains(LOCKED) {
+        format!("{why}: look for {holder}")
+    } else if why.contains(SLOW) {
+        format!("{why}: look for a slow disk, or {holder}")
+    } else {
+        why.to_owned()
     }
 }
 
@@ -60,5 +83,7 @@ pub(super) fn out_of_order() -> Refusal {
         status: (4, 3, 0),
         wait_secs: None,
         text: "Records are out of order here, try again later".to_owned(),
+        rule: None,
+        no_hint: None,
     }
 }

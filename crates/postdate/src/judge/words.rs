@@ -45,6 +45,17 @@ pub(crate) fn reply(refusal: &Refusal, event: &Event<'_>, protocol: &str) -> Rep
     }
 }
 
+/// Where in a session it was, as Postfix's log says it.
+pub(crate) fn stage_name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Connect => "CONNECT",
+        Stage::Helo => "HELO",
+        Stage::Mail => "MAIL",
+        Stage::Recipient => "RCPT",
+        Stage::Message => "END-OF-MESSAGE",
+    }
+}
+
 /// Only our own words, hint first, for a door that puts the rest around them: `TIME=300 Greylisted, …`.
 pub(crate) fn brief(refusal: &Refusal) -> String {
     match refusal.wait_secs {

@@ -44,6 +44,16 @@ pub(crate) enum Full {
     Client,
 }
 
+impl Full {
+    /// The key whose limit it is.
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::All => "limits.connections",
+            Self::Client => "limits.connections_per_client",
+        }
+    }
+}
+
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::drain::storage_wait;
-use policy::{Event, Reason, Stage, Verdict};
+use policy::{Event, NoHint, Reason, Refusal, Stage, Verdict};
 use queue::spool::SpoolError;
 use smtp::reply::echo;
 use smtp::server::{Decision, Session};
@@ -14,7 +14,8 @@ use smtp::{Reply, Status};
 use super::connections::{Connections, Guard, Peer};
 use super::intake::Incoming;
 use super::trace;
-use crate::config::checks;
+use super::turned_away::TurnedAway;
+use crate::checks::Reader;
 use crate::directory::Found;
 use crate::judge::{self, Caller, Judge};
 use crate::mailboxes;
@@ -22,15 +23,13 @@ use crate::routes::domain_of;
 use crate::runner::Runner;
 use crate::site::{SharedSite, Site};
 
-/// Octets of a mail that a rule reads whole (DMARC). A larger one is not judged by it.
-const READ_MAX: usize = 4 << 20;
-
 /// Shared by all sessions.
 pub(crate) struct Gate {
     pub(crate) site: Arc<SharedSite>,
     pub(crate) judge: Arc<Judge>,
     pub(crate) runner: Arc<Runner>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) turned_away: TurnedAway,
 }
 
 /// Where a session comes from.
@@ -51,8 +50,8 @@ pub(crate) struct Visitor {
     /// The longest greylist wait that a recipient of this mail went through.
     waited: Option<Duration>,
     caller: Caller,
-    /// The content so far, where a rule has to read it whole.
-    read: Option<Vec<u8>>,
+    /// Takes the content, where a rule reads it.
+    reader: Option<Reader>,
 }
 
 impl Visitor {
@@ -64,7 +63,7 @@ impl Visitor {
             incoming: None,
             waited: None,
             caller: Caller::default(),
-            read: None,
+            reader: None,
         }
     }
 
@@ -110,19 +109,15 @@ impl Visitor {
         if let Some(incoming) = &mut self.incoming {
             incoming.write(octets).await;
         }
-        if let Some(read) = &mut self.read {
-            if read.len() + octets.len() <= READ_MAX {
-                read.extend_from_slice(octets);
-            } else {
-                self.read = None;
-            }
+        if let Some(reader) = &mut self.reader {
+            reader.write(octets);
         }
     }
 
     /// Drops what was begun.
     pub(crate) fn discard(&mut self) {
         self.incoming = None;
-        self.read = None;
+        self.reader = None;
     }
 
     /// Who logged in: a program on this machine is its user.
@@ -165,7 +160,10 @@ impl Gate {
                 }
             }
             Err(full) => {
-                tracing::warn!(target: "smtp", client = %visitor.name(), "refused: {full}");
+                if self.turned_away.felt(full.key()) {
+                    let key = full.key();
+                    tracing::warn!(target: "smtp", client = %visitor.name(), "refused: {full} ({key})");
+                }
                 Decision::Refuse(Reply::new(
                     421,
                     Status(4, 7, 0),
@@ -211,7 +209,7 @@ impl Gate {
             Found::Elsewhere => Some(refuse(554, Status(5, 7, 1), address, "Relay access denied")),
         };
         if let Some(reply) = refusal {
-            log_refusal(session, visitor, address, &reply);
+            log_refusal(Stage::Recipient, session, visitor, address, &reply, None);
             return Decision::Refuse(reply);
         }
         self.look_at_mailbox(
@@ -269,7 +267,9 @@ impl Gate {
             Verdict::Refuse(refusal) => refusal,
         };
         let reply = judge::reply(&refusal, &event, session.protocol());
-        log_refusal(session, visitor, recipient, &reply);
+        if stage != Stage::Connect || self.turned_away.felt(&by_what(&refusal)) {
+            log_refusal(stage, session, visitor, recipient, &reply, Some(&refusal));
+        }
         Some(reply)
     }
 
@@ -290,8 +290,8 @@ impl Gate {
                     now,
                 );
                 visitor.incoming = Some(Incoming::new(id, now, staging, &head));
-                let reads = site.config.checks.dmarc == checks::Mode::Reject;
-                visitor.read = (reads && visitor.door == Door::Network).then(Vec::new);
+                let is_network = visitor.door == Door::Network;
+                visitor.reader = self.judge.reader().filter(|_| is_network);
                 Decision::Accept
             }
             Err(err) => Decision::Refuse(self.storage(visitor, &err)),
@@ -300,8 +300,8 @@ impl Gate {
 
     /// Makes the mail durable.
     pub(crate) async fn message(&self, session: &Session, visitor: &mut Visitor) -> Decision {
-        let read = visitor.read.take();
-        visitor.caller.holds(read);
+        let content = visitor.reader.take().map(Reader::end);
+        visitor.caller.holds(content);
         let refused = self.judge(Stage::Message, "", session, visitor).await;
         let incoming = visitor.incoming.take();
         if let Some(reply) = refused {
@@ -376,7 +376,15 @@ impl Gate {
     }
 }
 
-fn log_refusal(session: &Session, visitor: &Visitor, recipient: &str, reply: &Reply) {
+/// `refusal` is the rules' own.
+fn log_refusal(
+    stage: Stage,
+    session: &Session,
+    visitor: &Visitor,
+    recipient: &str,
+    reply: &Reply,
+    refusal: Option<&Refusal>,
+) {
     tracing::info!(
         target: "smtp",
         client = %visitor.name(),
@@ -384,10 +392,22 @@ fn log_refusal(session: &Session, visitor: &Visitor, recipient: &str, reply: &Re
         to = %format_args!("<{}>", echo(recipient, 256)),
         proto = session.protocol(),
         helo = %format_args!("<{}>", echo(session.helo().unwrap_or(""), 128)),
+        reason = refusal.map(|refusal| refusal.reason.name()),
+        rule = refusal.and_then(|refusal| refusal.rule.as_deref()),
         hint = reply.hint,
+        no_hint = refusal.and_then(|refusal| refusal.no_hint).map(NoHint::name),
         reply = %reply,
-        "NOQUEUE: reject: {}", if recipient.is_empty() { "session or mail" } else { "RCPT" },
+        "NOQUEUE: reject: {}", judge::stage_name(stage),
     );
+}
+
+/// For counting: the reason, and the limit where it is one.
+fn by_what(refusal: &Refusal) -> String {
+    let reason = refusal.reason;
+    match &refusal.rule {
+        Some(rule) => format!("reason={reason}, rule={rule}"),
+        None => format!("reason={reason}"),
+    }
 }
 
 fn refuse(code: u16, status: Status, address: &str, why: &str) -> Reply {

@@ -138,9 +138,13 @@ async fn take<S: Accept>(socket: &S, front: &Front, whose: &'static str) -> Join
     loop {
         tokio::select! {
             biased;
-            () = stopped(&mut stop) => return sessions,
+            () = stopped(&mut stop) => {
+                front.gate.turned_away.tell_all();
+                return sessions;
+            }
             Some(_) = sessions.join_next() => {}
             () = shortage.over() => shortage.end(),
+            () = front.gate.turned_away.over() => front.gate.turned_away.tell(),
             accepted = socket.accept() => match accepted {
                 Ok((wire, addr, door)) => {
                     sessions.spawn(front.session(wire, addr, door));

@@ -8,9 +8,11 @@ mod listener;
 mod shortage;
 mod stream;
 mod trace;
+mod turned_away;
 
 pub(crate) use connections::Connections;
 pub(crate) use gate::Gate;
 pub(crate) use intake::expand;
 pub(crate) use listener::{Front, Listener, LocalListener, stopped};
 pub(crate) use trace::date;
+pub(crate) use turned_away::TurnedAway;

@@ -23,7 +23,7 @@ use crate::rules_of::rules_of;
 use crate::runner::Runner;
 use crate::server::connection::{Service, serve};
 use crate::server::gate::{Door, Visitor};
-use crate::server::{Connections, Gate};
+use crate::server::{Connections, Gate, TurnedAway};
 use crate::site::{SharedSite, Site};
 
 pub(super) struct Node {
@@ -85,6 +85,7 @@ impl Node {
             judge,
             runner: Arc::clone(&runner),
             connections,
+            turned_away: TurnedAway::default(),
         });
         let (stop, stopped) = watch::channel(false);
         let queue = tokio::spawn(Arc::clone(&runner).run(answers));

@@ -57,14 +57,13 @@ fn objects(lines: &str) -> Vec<Value> {
     lines.lines().map(object).collect()
 }
 
-/// Those of this kind, once there are any: what was just told is written a moment later.
+/// Those of this kind: what was told a moment ago is among them.
 #[track_caller]
 fn shown(node: &Node, kind: &str) -> Vec<Value> {
-    until(&format!("a {kind}"), || {
-        let mut all = objects(&done(node, &["show", "--json"]));
-        all.retain(|one| one["kind"] == kind);
-        (!all.is_empty()).then_some(all)
-    })
+    let mut all = objects(&done(node, &["show", "--json"]));
+    all.retain(|one| one["kind"] == kind);
+    assert!(!all.is_empty(), "no {kind} is shown");
+    all
 }
 
 /// Seconds between two times of JSON.
@@ -145,11 +144,14 @@ fn a_stranger_is_shown_until_it_is_forgotten() {
             said.contains("--client") && said.contains("--all"),
             "{said}"
         );
+        // Both ways to write it, as allow and deny have them.
         let forget = |more: &[&str]| {
-            done(
-                &node,
-                &[&["forget", "--client", "127.0.0.1"], more].concat(),
-            )
+            let whom = if more.is_empty() {
+                &["forget", "client", "127.0.0.1"][..]
+            } else {
+                &["forget", "--client", "127.0.0.1"]
+            };
+            done(&node, &[whom, more].concat())
         };
         let forgotten = if with_server {
             assert_eq!(forget(&[]), "forgotten: 1 triplet, 1 awaited return\n");
@@ -162,7 +164,7 @@ fn a_stranger_is_shown_until_it_is_forgotten() {
         assert_eq!(
             objects(&forgotten),
             [
-                json!({"known": 0, "triplet": 0, "appointment": 0, "calendar": 0, "mailbox": 0, "told": 0})
+                json!({"known": 0, "triplet": 0, "appointment": 0, "calendar": 0, "mailbox": 0, "told": 0, "domain": 0})
             ]
         );
         assert_eq!(done(&node, &["show"]), "nothing is remembered\n");
@@ -195,7 +197,7 @@ fn the_operators_word_is_above_the_rules() {
     );
     assert!(visit(&node, from, to).starts_with("250 "));
     assert_eq!(
-        done(&node, &["deny", "recipient", "Bob@Here.test"]),
+        done(&node, &["deny", "--recipient", "Bob@Here.test"]),
         "recipient bob@here.test is denied until it is removed\n"
     );
     assert!(
@@ -275,8 +277,16 @@ fn limits_are_shown_with_their_counts_and_places() {
     let places = shown(&node, "appointment");
     assert_eq!(places.len(), 1);
     assert_eq!(
-        (&places[0]["rule"], &places[0]["sender"]),
-        (&json!("slow"), &json!("anna1@far.test"))
+        (
+            &places[0]["rule"],
+            &places[0]["reason"],
+            &places[0]["sender"]
+        ),
+        (
+            &json!("slow"),
+            &json!("recipient"),
+            &json!("anna1@far.test")
+        )
     );
     let counts = shown(&node, "calendar");
     let of = |rule: &str| counts.iter().find(|one| one["rule"] == rule).expect(rule);
@@ -388,6 +398,47 @@ fn a_policy_server_is_asked_in_the_same_way() {
     assert!(server.stop().success());
     let socket = dir.join("policy").join("control.sock");
     assert!(!socket.exists(), "it is gone with the server");
+}
+
+#[test]
+fn whom_it_is_about_is_written_in_the_same_ways_everywhere() {
+    let dir = TempDir::new();
+    let node = Node::start(&dir, "node", HOUR);
+    visit(&node, "anna@far.test", "bob@here.test");
+    let flag = done(&node, &["show", "--sender", "anna@far.test"]);
+    assert!(flag.ends_with("\n2 records\n"), "{flag}");
+    assert_eq!(done(&node, &["show", "sender", "anna@far.test"]), flag);
+    let both = ["show", "client", "127.0.0.1", "--sender", "anna@far.test"];
+    assert_eq!(done(&node, &both), flag);
+    for (args, words) in [
+        (&["forget", "client"][..], "<VALUE>"),
+        (
+            &["forget", "127.0.0.1"],
+            "possible values: client, sender, recipient",
+        ),
+        (
+            &["forget", "client", "here.test"],
+            "is no address and no network",
+        ),
+        (
+            &["show", "client", "127.0.0.1", "--client", "127.0.0.2"],
+            "client is there twice",
+        ),
+        (&["allow"], "--client <IP|NET>"),
+        (&["allow", "client"], "<VALUE>"),
+        (
+            &["allow", "--client", "here.test"],
+            "is no address and no network",
+        ),
+        (
+            &["deny", "client", "127.0.0.1", "--sender", "a.test"],
+            "cannot be used with",
+        ),
+    ] {
+        let (code, said) = refused(&node, args);
+        assert_eq!(code, Some(2), "{args:?}: {said}");
+        assert!(said.contains(words), "{args:?}: {said}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use policy::engine::{Counted, LimitRule, Rules, Scope, Session};
 use policy::lists::{Action, Entry, Subject};
@@ -10,7 +10,7 @@ use policy::{Event, Stage};
 use serde_json::json;
 use store::policy::Records;
 
-use super::support::{Node, TempDir};
+use super::support::{Node, TempDir, never_returned};
 use super::{HOUR, done, objects, refused, secs};
 
 /// One record of each kind, of the year 2040, so that none is over.
@@ -55,6 +55,8 @@ fn furnished(path: &Path) {
         engine
             .mailboxes
             .full("often@here.test", now.after(2 * hour));
+        let client = "192.0.2.7".parse().expect("an address");
+        engine.domains.accepted(client, "anna@far.test", now);
         let entry = Entry {
             subject: Subject::client("198.51.100.0/24").expect("a network"),
             action: Action::Allow,
@@ -65,6 +67,36 @@ fn furnished(path: &Path) {
         engine.lists.set(entry).expect("room");
     });
     records.close().expect("written");
+}
+
+#[test]
+fn a_seen_domain_is_shown_to_all_its_senders_and_forgotten_by_none_alone() {
+    let dir = TempDir::new();
+    let node = Node::prepared(&dir, "node", "127.0.0.1:0", HOUR);
+    fs::create_dir(&node.data).expect("a directory");
+    furnished(&node.data.join("policy.db"));
+    let domains = |which: &[&str]| {
+        let shown = done(&node, &[&["show", "--json"], which].concat());
+        let mut all = objects(&shown);
+        all.retain(|one| one["kind"] == "domain");
+        all.len()
+    };
+    for (which, shown) in [
+        (&["--sender", "far.test"][..], 1),
+        (&["sender", "anna@mail.FAR.test"], 1),
+        (&["sender", ".test"], 1),
+        (&["--sender", "notfar.test"], 0),
+        (&["client", "192.0.2.200"], 1),
+        (&["client", "192.0.3.1"], 0),
+        (&["recipient", "bob@here.test"], 0),
+    ] {
+        assert_eq!(domains(which), shown, "{which:?}");
+    }
+    done(&node, &["forget", "sender", "anna@far.test"]);
+    assert_eq!(domains(&[]), 1, "others write from there too");
+    let said = done(&node, &["forget", "sender", "far.test"]);
+    assert!(said.ends_with("1 seen domain\n"), "{said}");
+    assert_eq!(domains(&[]), 0);
 }
 
 #[test]
@@ -89,8 +121,8 @@ KNOWN                   PASSES  AT ONCE  LAST USED             UNTIL
 TRIPLET                 FIRST SEEN            DUE                   UNTIL                 PASSED                FROM -> TO
 2001:db8::/64           2040-01-01T00:05:02Z  2040-01-01T00:10:02Z  2040-01-03T00:05:02Z  -                     <[2jeve@far.test> -> <bob@here.test>
 
-APPOINTMENT             ASKED                 DUE                   UNTIL                 RULE              FROM -> TO
-192.0.2.8               2040-01-01T00:05:01Z  2040-01-01T01:00:00Z  2040-01-01T01:54:59Z  slow              <carl@far.test> -> <bob@here.test>
+APPOINTMENT             ASKED                 DUE                   UNTIL                 RULE              REASON     FROM -> TO
+192.0.2.8               2040-01-01T00:05:01Z  2040-01-01T01:00:00Z  2040-01-01T01:54:59Z  slow              client     <carl@far.test> -> <bob@here.test>
 
 CALENDAR                LIMIT                 COUNT                 COUNTED AT            KEY
 slow                    1/h burst 1           0 free                2040-01-01T00:05:01Z  bob@here.test
@@ -101,6 +133,9 @@ TOLD                    WHEN                  UNTIL                 STATE     FR
 ACCEPTED                LAST                  UNTIL
 192.0.2.7               2040-01-01T00:05:00Z  2040-02-06T00:05:00Z
 
+SEEN DOMAIN                       LAST                  UNTIL                 BROUGHT BY
+far.test                          2040-01-01T00:05:03Z  2040-02-06T00:05:03Z  192.0.2.0/24
+
 MAILBOX                           FULL SINCE            UNTIL                 HINT  WAS FULL FOR
 full@here.test                    2040-01-01T00:05:03Z  2040-01-01T00:20:03Z  no    -
 was@here.test                     -                     -                     no    60m
@@ -108,51 +143,8 @@ often@here.test                   2040-01-01T02:05:03Z  2040-01-01T03:05:03Z  ye
 
 ENTRY   ABOUT      VALUE                             UNTIL                 MADE                  NOTE
 allow   client     198.51.100.0/24                   2040-01-01T01:05:03Z  2040-01-01T00:05:03Z  ticket 4711
-10 records
+11 records
 ";
-
-/// Six pairs on two days of 192.0.2.7 and of a /64, and one of 192.0.2.8, none of which came back.
-#[allow(clippy::disallowed_methods, reason = "the binary counts from today")]
-fn never_returned(path: &Path) {
-    let day = Duration::from_secs(86400);
-    let today = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("a time")
-        .as_secs()
-        / 86400;
-    // Noon, so that the two are two of UTC's days.
-    let start = UNIX_EPOCH + Duration::from_secs(today * 86400 - 3 * 86400 + 43200);
-    let records = Records::open(path, Rules::default(), start).expect("records");
-    for n in 0..6 {
-        let at = start + (n / 3) * day + Duration::from_secs(n.into());
-        records.with(at, |engine, now| {
-            let until = now.after(Duration::from_secs(60));
-            for client in ["192.0.2.7", "2001:db8::7"] {
-                let from = format!("a@{n}.{client}.test");
-                engine.returns.told(
-                    client.parse().expect("an address"),
-                    &from,
-                    "b@here.test",
-                    until,
-                    now,
-                );
-            }
-            if n == 0 {
-                engine.returns.told(
-                    "192.0.2.8".parse().expect("an address"),
-                    "a@b.test",
-                    "b@here.test",
-                    until,
-                    now,
-                );
-            }
-        });
-        for n in 1..10 {
-            records.tick(at + Duration::from_secs(60 + n));
-        }
-    }
-    records.close().expect("written");
-}
 
 #[test]
 fn who_never_returned_is_listed_and_written_as_a_zone() {

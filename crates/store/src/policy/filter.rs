@@ -5,10 +5,12 @@ use ipnet::IpNet;
 use policy::greylist::exempt::AddressList;
 use policy::greylist::{self, Origin};
 use policy::lists::{Entry, Subject};
-use policy::{mailbox, returns, slots};
+use policy::{domains, mailbox, returns, slots};
 
 /// Rows for which all that is given holds; without anything given, all rows. What a row doesn't have never holds: who is
 /// known for good has neither sender nor recipient, a mailbox has nothing but its recipient.
+///
+/// A sender domain that was seen is its senders', and those of what lies below it; and of the network that brought it.
 ///
 /// A calendar has one key: it is meant when just one of client, sender and recipient is given, and the key is in that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +40,7 @@ impl Filter {
             Row::Greylist(stored) => self.fits_greylist(stored),
             Row::Slots(stored) => self.fits_slots(stored),
             Row::Returns(stored) => self.fits_returns(stored),
+            Row::Domain(stored) => self.fits_domain(stored),
             Row::Mailbox(mailbox::Stored { mailbox, .. }) => self.fits_traits(Traits {
                 recipient: Some(mailbox),
                 ..Traits::default()
@@ -141,6 +144,22 @@ impl Filter {
                 recipient: Some(recipient),
             },
         })
+    }
+
+    fn fits_domain(&self, stored: &domains::Stored) -> bool {
+        let domains::Stored {
+            domain, network, ..
+        } = stored;
+        let of_domain = format!("@{domain}");
+        let whose = self.sender.as_deref().is_none_or(|entry| {
+            let of_entry = entry.rsplit_once('@').map_or(entry, |(_, domain)| domain);
+            let of_entry = of_entry.to_lowercase();
+            let below = of_entry.strip_suffix(domain.as_str());
+            among(Some(entry), &of_domain)
+                || below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        });
+        let brought = self.client.is_none_or(|wanted| overlap(&wanted, network));
+        whose && brought && self.recipient.is_none() && self.origin.is_none()
     }
 
     fn fits_traits(&self, row: Traits<'_>) -> bool {

@@ -24,7 +24,7 @@ use file::File;
 use policy::Moment;
 use policy::engine::{Engine, LastingKey, Rules};
 use policy::greylist::Secret;
-use policy::{greylist, mailbox, returns, slots};
+use policy::{domains, greylist, mailbox, returns, slots};
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
@@ -82,6 +82,8 @@ pub struct Forgotten {
     pub mailboxes: usize,
     /// Pairs whose return was awaited, came, or never came.
     pub told: usize,
+    /// Sender domains that were seen.
+    pub domains: usize,
 }
 
 impl Forgotten {
@@ -94,8 +96,9 @@ impl Forgotten {
             calendars,
             mailboxes,
             told,
+            domains,
         } = self;
-        known + triplets + appointments + calendars + mailboxes + told
+        known + triplets + appointments + calendars + mailboxes + told + domains
     }
 
     fn count(&mut self, row: &Row, rows: usize) {
@@ -105,6 +108,7 @@ impl Forgotten {
             Row::Slots(slots::Stored::Appointment { .. }) => &mut self.appointments,
             Row::Slots(slots::Stored::Calendar { .. }) => &mut self.calendars,
             Row::Mailbox(_) => &mut self.mailboxes,
+            Row::Domain(_) => &mut self.domains,
             Row::Slots(slots::Stored::Clock { .. }) | Row::Returns(_) | Row::Override(_) => return,
         };
         *counter += rows;
@@ -227,7 +231,8 @@ impl Records {
     /// and its place is free.
     ///
     /// Entries of the operator's list stay, and so does who was accepted. What counts against a client that never came
-    /// back goes as a whole, and only where the filter names no sender and no recipient.
+    /// back goes as a whole, and only where the filter names no sender and no recipient. A sender domain goes where the
+    /// filter names no single sender of it: the others' mail would have to wait.
     ///
     /// # Errors
     ///
@@ -249,11 +254,13 @@ impl Records {
             if filter.fits(&row) {
                 self.writer.wait(None, Self::PATIENCE);
                 failed = self.writer.room();
+                let of_one = (filter.sender.as_deref()).is_some_and(|sender| sender.contains('@'));
                 let of_client = filter.sender.is_none() && filter.recipient.is_none();
                 match row {
                     Row::Returns(returns::Stored::Pair { client, .. }) if of_client => {
                         offenders.insert(client);
                     }
+                    Row::Domain(_) if of_one => {}
                     row => {
                         let gone = self.with(now, |engine, now| forget(engine, &row, now));
                         forgotten.count(&row, usize::from(gone));
@@ -334,6 +341,7 @@ fn forget(engine: &mut Engine, row: &Row, now: Moment) -> bool {
             engine.book.forget_key(rule, key, now)
         }
         Row::Mailbox(mailbox::Stored { mailbox, .. }) => engine.mailboxes.forget(mailbox),
+        Row::Domain(domains::Stored { domain, .. }) => engine.domains.forget(domain),
         Row::Slots(slots::Stored::Clock { .. }) | Row::Returns(_) | Row::Override(_) => false,
     }
 }

@@ -4,7 +4,7 @@ use super::error::{FindError, OpenError};
 use super::file::{VERSION, connect};
 use super::filter::Filter;
 use super::row::Row;
-use super::tables::{Source, greylist, lists, mailboxes, returns, slots, stats};
+use super::tables::{Source, domains, greylist, lists, mailboxes, returns, slots, stats};
 use policy::greylist::Secret;
 use policy::returns::{Offender, Returns, Settings};
 use policy::stats::Row as Day;
@@ -38,7 +38,7 @@ impl Reader {
     }
 
     /// The rows that match, at most `limit`: what greylisting knows for good, its triplets, appointments, calendars, who
-    /// is awaited or never came back, who was accepted, mailboxes, and the operator's list. Those whose time is over
+    /// is awaited or never came back, who was accepted, sender domains that were seen, mailboxes, and the operator's list. Those whose time is over
     /// are among them until they are swept. Reads the whole file: not for a session's thread.
     ///
     /// # Errors
@@ -112,6 +112,7 @@ impl Reader {
         for source in returns {
             enough = enough || self.each(&source, |stored| act(Row::Returns(stored)))?;
         }
+        enough = enough || self.each(&domains::DOMAINS, |stored| act(Row::Domain(stored)))?;
         enough = enough || self.each(&mailboxes::MAILBOXES, |stored| act(Row::Mailbox(stored)))?;
         if !enough {
             self.each(&lists::OVERRIDES, |entry| act(Row::Override(entry)))?;

@@ -1,6 +1,6 @@
 //! Any row, as an administrator is shown it.
 
-use policy::{greylist, lists, mailbox, returns, slots};
+use policy::{domains, greylist, lists, mailbox, returns, slots};
 
 /// One thing that is remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Row {
     Slots(slots::Stored),
     /// Of who never came back: somebody who was told to, or a client that was accepted.
     Returns(returns::Stored),
+    /// A sender domain of which mail was accepted: not seen for the first time.
+    Domain(domains::Stored),
     /// A mailbox that was full.
     Mailbox(mailbox::Stored),
     /// The operator's own word.

@@ -4,7 +4,7 @@ use crate::tables::{furnished, limits, mail};
 use crate::{Judge, Room, at, counts, greylisting, visit};
 use policy::engine::Rules;
 use policy::greylist::{Settings, Visit};
-use policy::{greylist, mailbox, returns, slots};
+use policy::{domains, greylist, mailbox, returns, slots};
 use store::policy::{Filter, FindError, Records, Row};
 
 /// A row, in few words.
@@ -28,6 +28,7 @@ fn told(row: &Row) -> String {
             format!("told {client} <{sender}>")
         }
         Row::Returns(returns::Stored::Accepted { client, .. }) => format!("accepted {client}"),
+        Row::Domain(domains::Stored { domain, .. }) => format!("domain {domain}"),
         Row::Mailbox(mailbox::Stored { mailbox, .. }) => format!("mailbox {mailbox}"),
         Row::Override(entry) => format!("{} {}", entry.action.name(), entry.subject),
     }

@@ -1,5 +1,6 @@
 //! Against a name server on loopback.
 
+mod content;
 mod dmarc;
 mod failures;
 mod lists;
@@ -7,6 +8,8 @@ mod lists;
 mod name_server;
 mod reverse;
 mod sender_domain;
+#[path = "../../../tests/support/signed.rs"]
+mod signed;
 mod spf;
 
 use std::net::IpAddr;
@@ -70,7 +73,11 @@ impl Bench {
             recipient: "r@here.example",
             size: 0,
         };
-        let content = who.content.map(|text| Arc::new(text.as_bytes().to_vec()));
+        let content = who.content.map(|text| {
+            let mut reader = self.checks.reader();
+            reader.write(text.as_bytes());
+            reader.end()
+        });
         let inquiry = Inquiry {
             event: &event,
             names: who.names,

@@ -121,7 +121,7 @@ async fn serve(file: Option<&Path>, config: Config, args: &Serve, log: &Log) -> 
 /// From the file that it was started with: what is gone is not replaced by defaults.
 fn reload(file: Option<&Path>, args: &Serve, alone: &mut Alone, log: &Log) {
     let reloaded = config::load_or_default(file)
-        .map_err(|err| err.to_string())
+        .map_err(|err| format!("{err:#}"))
         .and_then(|(mut config, _)| {
             args.open(&mut config);
             let settings = config.log;

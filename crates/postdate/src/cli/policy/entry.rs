@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args as Arguments;
+use clap::{ArgGroup, Args as Arguments};
 use policy::Moment;
 use policy::lists::Action;
 use serde::de::IntoDeserializer as _;
@@ -33,18 +33,28 @@ Examples:
   $ postdate policy deny --remove sender .spam.example
   sender .spam.example is no longer denied";
 
-/// The command line is wrong, as clap says it.
-const USAGE: u8 = 2;
-
 #[derive(Arguments)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group(
+    ArgGroup::new("whom")
+        .required(true)
+        .args(["kind", "client", "sender", "recipient", "list"])
+))]
 pub(in super::super) struct Args {
     /// What the entry is about.
-    #[arg(required_unless_present = "list")]
+    #[arg(requires = "value")]
     kind: Option<Kind>,
     /// Of a client an address or a network; of the others user@example.org, example.org, or .example.org for all below.
-    #[arg(required_unless_present = "list")]
+    #[arg(requires = "kind")]
     value: Option<String>,
+    /// As show and forget have it: `--client 192.0.2.7` is `client 192.0.2.7`.
+    #[arg(long, value_name = "IP|NET")]
+    client: Option<String>,
+    /// The same of a sender.
+    #[arg(long, value_name = "ADDRESS")]
+    sender: Option<String>,
+    /// The same of a recipient.
+    #[arg(long, value_name = "ADDRESS")]
+    recipient: Option<String>,
     /// How long it holds: 2h, 7d, 4w [default: until it is removed]
     #[arg(long = "for", value_name = "TIME", value_parser = span, conflicts_with_all = ["remove", "list"])]
     span: Option<Duration>,
@@ -55,11 +65,29 @@ pub(in super::super) struct Args {
     #[arg(long)]
     remove: bool,
     /// List these entries, with what is said of them.
-    #[arg(long, conflicts_with_all = ["kind", "value", "remove"])]
+    #[arg(long, conflicts_with = "remove")]
     list: bool,
     /// Print JSON: with --list one object an entry, one a line; else one for what was done.
     #[arg(long)]
     json: bool,
+}
+
+impl Args {
+    /// `None`: the list is wanted.
+    fn whom(&self) -> Option<Whom> {
+        let (kind, value) = [
+            (self.kind, &self.value),
+            (Some(Kind::Client), &self.client),
+            (Some(Kind::Sender), &self.sender),
+            (Some(Kind::Recipient), &self.recipient),
+        ]
+        .into_iter()
+        .find_map(|(kind, value)| kind.zip(value.as_ref()))?;
+        Some(Whom {
+            kind,
+            value: value.clone(),
+        })
+    }
 }
 
 /// As in the configuration.
@@ -72,15 +100,9 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(file: Option<&Path>, args: &Args, word: Word) -> ExitCode {
-    let whom = match (args.kind, &args.value) {
-        (Some(kind), Some(value)) => Some(Whom {
-            kind,
-            value: value.clone(),
-        }),
-        _ => None,
-    };
+    let whom = args.whom();
     if let Some(Err(err)) = whom.as_ref().map(Whom::subject) {
-        return fail(USAGE, err);
+        return fail(exit::USAGE, err);
     }
     let config = match configuration(file) {
         Ok(config) => config,

@@ -13,7 +13,7 @@ use crate::control::change::{Change, Changed};
 
 const EXAMPLE: &str = "\
 Example, when a partner's new server is to begin anew:
-  $ postdate policy forget --client 192.0.2.0/24
+  $ postdate policy forget client 192.0.2.0/24
   forgotten: 1 known network or domain, 2 triplets";
 
 #[derive(Arguments)]
@@ -21,13 +21,13 @@ Example, when a partner's new server is to begin anew:
     ArgGroup::new("whom")
         .required(true)
         .multiple(true)
-        .args(["client", "sender", "recipient", "all"])
+        .args(["kind", "client", "sender", "recipient", "all"])
 ))]
 pub(in super::super) struct Args {
     #[command(flatten)]
     which: Which,
     /// Everything: all strangers wait once more. Entries of allow and deny stay.
-    #[arg(long, conflicts_with_all = ["client", "sender", "recipient"])]
+    #[arg(long, conflicts_with_all = ["kind", "client", "sender", "recipient"])]
     all: bool,
     /// Print the result as one JSON object.
     #[arg(long)]
@@ -35,11 +35,15 @@ pub(in super::super) struct Args {
 }
 
 pub(super) fn run(file: Option<&Path>, args: &Args) -> ExitCode {
+    let which = match args.which.given() {
+        Ok(which) => which,
+        Err(err) => return fail(exit::USAGE, err),
+    };
     let config = match configuration(file) {
         Ok(config) => config,
         Err(code) => return code,
     };
-    match records::change(&config, Change::Forget(args.which.given())) {
+    match records::change(&config, Change::Forget(which)) {
         Ok(Changed::Forgotten(kinds)) => {
             println!("{}", said(&kinds, args.json));
             ExitCode::SUCCESS
@@ -74,6 +78,7 @@ fn counted(kind: &str, count: usize) -> String {
         "calendar" => ("limit's count", "limits' counts"),
         "mailbox" => ("full mailbox", "full mailboxes"),
         "told" => ("awaited return", "awaited returns"),
+        "domain" => ("seen domain", "seen domains"),
         other => (other, other),
     };
     format!("{count} {}", if count == 1 { one } else { many })

@@ -22,8 +22,8 @@ impl Shown<'_> {
                 "TRIPLET", "FIRST SEEN", "DUE", "UNTIL", "PASSED"
             ),
             Self::Appointment(_) => format!(
-                "{:<22}  {:<20}  {:<20}  {:<20}  {:<16}  FROM -> TO",
-                "APPOINTMENT", "ASKED", "DUE", "UNTIL", "RULE"
+                "{:<22}  {:<20}  {:<20}  {:<20}  {:<16}  {:<9}  FROM -> TO",
+                "APPOINTMENT", "ASKED", "DUE", "UNTIL", "RULE", "REASON"
             ),
             Self::Calendar(_) => format!(
                 "{:<22}  {:<20}  {:<20}  {:<20}  KEY",
@@ -34,6 +34,10 @@ impl Shown<'_> {
                 "TOLD", "WHEN", "UNTIL", "STATE"
             ),
             Self::Accepted(_) => format!("{:<22}  {:<20}  UNTIL", "ACCEPTED", "LAST"),
+            Self::Domain(_) => format!(
+                "{:<32}  {:<20}  {:<20}  BROUGHT BY",
+                "SEEN DOMAIN", "LAST", "UNTIL"
+            ),
             Self::Mailbox(_) => format!(
                 "{:<32}  {:<20}  {:<20}  HINT  WAS FULL FOR",
                 "MAILBOX", "FULL SINCE", "UNTIL"
@@ -54,6 +58,7 @@ impl Shown<'_> {
             Self::Calendar(_) => "calendars",
             Self::Told(_) => "who were told",
             Self::Accepted(_) => "accepted clients",
+            Self::Domain(_) => "seen domains",
             Self::Mailbox(_) => "mailboxes",
             Self::Override(_) => "entries",
         }
@@ -76,12 +81,13 @@ impl fmt::Display for Shown<'_> {
             Self::Appointment(one) => {
                 write!(
                     f,
-                    "{:<22}  {:<20}  {:<20}  {:<20}  {:<16}  {}",
+                    "{:<22}  {:<20}  {:<20}  {:<20}  {:<16}  {:<9}  {}",
                     one.client,
                     one.asked,
                     one.due,
                     one.until,
                     one.rule,
+                    one.reason,
                     Way(one.sender, one.recipient)
                 )
             }
@@ -100,6 +106,14 @@ impl fmt::Display for Shown<'_> {
                 last,
                 until,
             }) => write!(f, "{client:<22}  {last:<20}  {until}"),
+            Self::Domain(one) => write!(
+                f,
+                "{:<32}  {:<20}  {:<20}  {}",
+                echo(one.domain, 320),
+                one.last,
+                one.until,
+                one.client
+            ),
             Self::Mailbox(mailbox) => mailbox.fmt(f),
             Self::Override(entry) => write!(
                 f,

@@ -22,7 +22,7 @@ use crate::rules_of::rules_of;
 
 const EXAMPLE: &str = "\
 A client is listed after 5 pairs of sender and recipient on 2 days ([never_returned] in the configuration); what that
-means for it is never_returned.action. To forgive one: postdate policy forget --client ADDRESS.
+means for it is never_returned.action. To forgive one: postdate policy forget client ADDRESS.
 
 Examples:
   $ postdate policy never-returned

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use policy::Moment;
 use store::lock::DirLock;
@@ -12,12 +13,29 @@ use crate::clock;
 use crate::config::Config;
 use crate::control::change::{Change, Changed};
 use crate::control::{self, Request, Response, not_permitted};
+use crate::judge::with_advice;
 use crate::node::RECORDS;
 use crate::rules_of::rules_of;
 use crate::stand_in::become_owner;
 
-/// Opens what there is to read. `None`: nothing was remembered yet.
+/// A server that can't write for so long is not waited for: what is in the file is shown.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Opens what there is to read, after a running server has written all that it remembers. `None`: nothing was
+/// remembered yet.
 pub(super) fn reader(dir: &Path) -> Result<Option<Reader>, String> {
+    let reader = written(dir)?;
+    if reader.is_some()
+        && let Err(err) = control::ask_for(dir, &Request::Flush, Some(PATIENCE))
+    {
+        let err = with_advice(&err, &dir.join(RECORDS));
+        eprintln!("postdate: what is shown may be old: {err}");
+    }
+    Ok(reader)
+}
+
+/// What is in the file.
+fn written(dir: &Path) -> Result<Option<Reader>, String> {
     let path = dir.join(RECORDS);
     match File::open(&path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -26,11 +44,18 @@ pub(super) fn reader(dir: &Path) -> Result<Option<Reader>, String> {
         }
         _ => {}
     }
-    Reader::open(&path).map(Some).map_err(|err| err.to_string())
+    Reader::open(&path)
+        .map(Some)
+        .map_err(|err| with_advice(&err.to_string(), &path))
 }
 
 /// Changes the records, and waits until the change is in the file.
 pub(super) fn change(config: &Config, change: Change) -> Result<Changed, String> {
+    let path = config.data_dir.join(RECORDS);
+    changed(config, change).map_err(|err| with_advice(&err, &path))
+}
+
+fn changed(config: &Config, change: Change) -> Result<Changed, String> {
     match control::ask(&config.data_dir, &Request::Policy(change.clone()))? {
         Some(Response::Policy(changed)) => Ok(changed),
         Some(_) => Err("control socket: the server answers something else".to_owned()),
@@ -47,7 +72,7 @@ fn without_server(config: &Config, change: Change) -> Result<Changed, String> {
         ));
     }
     // Says what is wrong before anything is made or locked.
-    reader(dir)?;
+    written(dir)?;
     if rustix::process::geteuid().is_root()
         && let Err(err) = become_owner(dir)
     {

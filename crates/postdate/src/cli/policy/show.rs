@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args as Arguments;
 use policy::Moment;
+use store::policy::Filter;
 
 use super::super::queue::quiet;
 use super::super::{configuration, exit, fail};
@@ -23,7 +24,7 @@ Example, why does mail of somebody wait?
   192.0.2.0/24            2026-11-23T23:48:57Z  2026-11-23T23:53:57Z  2026-11-25T23:48:57Z  -                     <anna@example.org> -> <bob@here.example>
   1 record
 
-Times are UTC. What happened within the last second may not be shown yet.";
+Times are UTC.";
 
 /// Of each kind in the table, unless asked.
 const LIMIT: usize = 100;
@@ -42,17 +43,21 @@ pub(in super::super) struct Args {
 }
 
 pub(super) fn run(file: Option<&Path>, args: &Args) -> ExitCode {
+    let filter = match args.which.given() {
+        Ok(which) => which.filter(),
+        Err(err) => return fail(exit::USAGE, err),
+    };
     let config = match configuration(file) {
         Ok(config) => config,
         Err(code) => return code,
     };
-    match show(&config, args) {
+    match show(&config, args, &filter) {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => fail(exit::FAILURE, err),
     }
 }
 
-fn show(config: &Config, args: &Args) -> Result<(), String> {
+fn show(config: &Config, args: &Args, filter: &Filter) -> Result<(), String> {
     let mut table = Table {
         out: io::BufWriter::new(io::stdout().lock()),
         json: args.json,
@@ -64,7 +69,6 @@ fn show(config: &Config, args: &Args) -> Result<(), String> {
         all: 0,
     };
     if let Some(reader) = records::reader(&config.data_dir)? {
-        let filter = args.which.given().filter();
         let (rules, now) = (rules_of(config), Moment::from(clock::now()));
         let mut written = Ok(());
         let scanned = reader.scan(|row| {

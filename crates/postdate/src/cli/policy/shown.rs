@@ -3,7 +3,7 @@
 use policy::engine::Rules;
 use policy::lists::Entry;
 use policy::slots::{Saved, State};
-use policy::{Moment, greylist, mailbox, returns, slots};
+use policy::{Moment, domains, greylist, mailbox, returns, slots};
 use serde::Serialize;
 use store::policy::Row;
 
@@ -19,6 +19,7 @@ pub(super) enum Shown<'a> {
     Calendar(Calendar<'a>),
     Told(Told<'a>),
     Accepted(Accepted),
+    Domain(Domain<'a>),
     Mailbox(Mailbox<'a>),
     Override(Override<'a>),
 }
@@ -56,6 +57,8 @@ pub(super) struct Appointment<'a> {
     pub(super) recipient: &'a str,
     /// The one that made it wait.
     pub(super) rule: &'a str,
+    /// The reason that its wait was told under.
+    pub(super) reason: &'static str,
     pub(super) asked: String,
     pub(super) due: String,
     pub(super) until: String,
@@ -100,6 +103,16 @@ pub(super) struct Accepted {
     pub(super) until: String,
 }
 
+/// A sender domain of which mail was accepted.
+#[derive(Serialize)]
+pub(super) struct Domain<'a> {
+    pub(super) domain: &'a str,
+    pub(super) last: String,
+    pub(super) until: String,
+    /// The client whose mail brought it.
+    pub(super) client: String,
+}
+
 /// A mailbox that is or was full.
 #[derive(Serialize)]
 pub(super) struct Mailbox<'a> {
@@ -130,8 +143,9 @@ impl<'a> Shown<'a> {
     pub(super) fn of(row: &'a Row, rules: &Rules, now: Moment) -> Option<Self> {
         match row {
             Row::Greylist(stored) => of_greylist(stored, &rules.greylist.settings, now),
-            Row::Slots(stored) => of_slots(stored, now),
+            Row::Slots(stored) => of_slots(stored, rules, now),
             Row::Returns(stored) => of_returns(stored, &rules.never_returned, now),
+            Row::Domain(stored) => of_domain(stored, now),
             Row::Mailbox(stored) => Some(Self::Mailbox(of_mailbox(stored, now))),
             Row::Override(entry) if entry.expired(now) => None,
             Row::Override(entry) => Some(Self::Override(of_entry(entry))),
@@ -174,7 +188,7 @@ fn of_greylist<'a>(
     }
 }
 
-fn of_slots(stored: &slots::Stored, now: Moment) -> Option<Shown<'_>> {
+fn of_slots<'a>(stored: &'a slots::Stored, rules: &Rules, now: Moment) -> Option<Shown<'a>> {
     match stored {
         slots::Stored::Appointment { until, .. } if now > *until => None,
         slots::Stored::Appointment {
@@ -191,6 +205,7 @@ fn of_slots(stored: &slots::Stored, now: Moment) -> Option<Shown<'_>> {
             sender,
             recipient,
             rule: plain_rule(rule),
+            reason: rules.reason_of(rule).name(),
             asked: when(*asked),
             due: when(*due),
             until: when(*until),
@@ -272,6 +287,18 @@ fn of_returns<'a>(
             })
         }
     }
+}
+
+fn of_domain(stored: &domains::Stored, now: Moment) -> Option<Shown<'_>> {
+    let until = stored.last.after(domains::REMEMBERED_FOR);
+    (now <= until).then(|| {
+        Shown::Domain(Domain {
+            domain: &stored.domain,
+            last: when(stored.last),
+            until: when(until),
+            client: stored.network.to_string(),
+        })
+    })
 }
 
 fn of_mailbox(stored: &mailbox::Stored, now: Moment) -> Mailbox<'_> {

@@ -12,8 +12,10 @@ use std::time::Duration;
 use policy::{Event, Stage, Verdict};
 use tokio::sync::watch;
 
+use self::answer::Terms;
 use self::packet::{Malformed, Packet, Packets};
 use super::Desk;
+use super::content::Content;
 use super::reading::{self, HALF_TIMEOUT, Wire, more};
 use crate::judge::{Caller, reply};
 
@@ -35,8 +37,8 @@ struct Session {
     sender: String,
     /// Octets, as the client announced them.
     size: u64,
-    /// Octets of content that came, where it is sent here.
-    content: u64,
+    /// Of this mail, where it is sent here.
+    content: Content,
     /// Something of a mail was let in, and its end not yet.
     open: bool,
     field: Option<String>,
@@ -53,7 +55,7 @@ impl Default for Session {
             user: None,
             sender: String::new(),
             size: 0,
-            content: 0,
+            content: Content::default(),
             open: false,
             field: None,
         }
@@ -64,20 +66,20 @@ impl Default for Session {
 pub(super) async fn serve<W: Wire>(mut wire: W, desk: Arc<Desk>, mut stop: watch::Receiver<bool>) {
     let mut packets = Packets::default();
     let mut session = Session::default();
-    let mut adds_headers = false;
+    let mut terms = Terms::default();
     loop {
         while let Some(packet) = packets.next() {
             let answer = match packet {
                 Ok(Packet::Negotiate(offer)) => {
-                    let (answer, can_add) = answer::negotiate(offer, desk.counts_octets());
-                    adds_headers = can_add;
+                    let (answer, agreed) = answer::negotiate(offer, desk.wants_content());
+                    terms = agreed;
                     answer
                 }
                 Ok(Packet::Quit) => {
                     session.end_mail(&desk);
                     return;
                 }
-                Ok(packet) => session.take(&desk, packet, adds_headers).await,
+                Ok(packet) => session.take(&desk, packet, terms).await,
                 Err(why) => {
                     desk.misunderstood("a milter's client", &why);
                     session.end_mail(&desk);
@@ -106,7 +108,7 @@ pub(super) async fn serve<W: Wire>(mut wire: W, desk: Arc<Desk>, mut stop: watch
 
 impl Session {
     /// The answer to one packet; empty where none is expected.
-    async fn take(&mut self, desk: &Desk, packet: Packet, adds_headers: bool) -> Vec<u8> {
+    async fn take(&mut self, desk: &Desk, packet: Packet, terms: Terms) -> Vec<u8> {
         match packet {
             Packet::Macros(mut macros) => {
                 if let Some(name) = macros.remove("client_ptr") {
@@ -140,23 +142,45 @@ impl Session {
             Packet::Mail { sender, size } => {
                 self.end_mail(desk);
                 (self.sender, self.size) = (sender, size);
+                self.content = Content::begin(desk);
                 self.ask(desk, Stage::Mail, "").await
             }
             Packet::Recipient(recipient) => self.ask(desk, Stage::Recipient, &recipient).await,
-            Packet::Content(octets) => {
-                self.content = self.content.saturating_add(octets);
+            Packet::Field(name, value) => {
+                self.content.take(&name);
+                self.content
+                    .take(if terms.leading_space { b":" } else { b": " });
+                for (n, line) in value.split(|&octet| octet == b'\n').enumerate() {
+                    self.content.take(if n > 0 { b"\r\n" } else { b"" });
+                    self.content.take(line.strip_suffix(b"\r").unwrap_or(line));
+                }
+                self.content.take(b"\r\n");
                 answer::CONTINUE.to_vec()
+            }
+            Packet::EndOfHeader => {
+                self.content.take(b"\r\n");
+                answer::CONTINUE.to_vec()
+            }
+            Packet::Body(octets) => {
+                self.content.take(&octets);
+                let enough = !self.content.is_read() && !desk.counts_octets();
+                if enough && terms.skips {
+                    answer::SKIP.to_vec()
+                } else {
+                    answer::CONTINUE.to_vec()
+                }
             }
             Packet::EndOfMessage => {
                 // What came is true, what was announced may not be.
-                if self.content > 0 {
-                    self.size = self.content;
+                let octets = self.content.end(&mut self.caller);
+                if let Some(octets) = octets.filter(|_| desk.counts_octets()) {
+                    self.size = octets;
                 }
                 let mut answer = self.ask(desk, Stage::Message, "").await;
                 if answer == answer::CONTINUE {
                     self.open = false;
                     desk.judge.taken(&mut self.caller);
-                    if let Some(field) = self.field.take().filter(|_| adds_headers) {
+                    if let Some(field) = self.field.take().filter(|_| terms.adds_headers) {
                         answer = answer::add_header(&field);
                         answer.extend_from_slice(answer::CONTINUE);
                     }
@@ -214,7 +238,7 @@ impl Session {
             desk.judge.gave_up(&mut self.caller);
         }
         self.sender.clear();
-        (self.size, self.content) = (0, 0);
+        (self.size, self.content) = (0, Content::default());
         self.field = None;
     }
 }

@@ -36,8 +36,12 @@ pub(super) enum Packet {
         size: u64,
     },
     Recipient(String),
-    /// So many octets of a mail's content, to be answered.
-    Content(u64),
+    /// A header field: its name, and all behind the colon, with LF between its lines.
+    Field(Vec<u8>, Vec<u8>),
+    /// The empty line behind the header.
+    EndOfHeader,
+    /// A piece of the body, cut anywhere; lines end in CR LF.
+    Body(Vec<u8>),
     EndOfMessage,
     /// The mail is over: done, refused or reset.
     Abort,
@@ -134,19 +138,17 @@ fn parse(octets: &[u8]) -> Result<Packet, Malformed> {
         b'A' => Packet::Abort,
         b'Q' => Packet::Quit,
         b'K' => Packet::QuitAndStay,
-        // A field's name and value come with a NUL each; in the content it is a colon, a space and CR LF.
-        b'L' => Packet::Content(length(data) + 2),
-        // The empty line behind the header.
-        b'N' => Packet::Content(2),
-        b'B' => Packet::Content(length(data)),
+        b'L' => {
+            let mut words = data.split(|&octet| octet == 0);
+            let (name, value) = words.next().zip(words.next()).ok_or(bad)?;
+            Packet::Field(name.to_vec(), value.to_vec())
+        }
+        b'N' => Packet::EndOfHeader,
+        b'B' => Packet::Body(data.to_vec()),
         // DATA, and a command that the mail server doesn't know.
         b'T' | b'U' => Packet::Other,
         _ => return Err(Malformed::Unknown(command)),
     })
-}
-
-fn length(data: &[u8]) -> u64 {
-    u64::try_from(data.len()).unwrap_or(u64::MAX)
 }
 
 /// Text that ends with NUL, once or several times.

@@ -37,7 +37,7 @@ const REPORTS: [&str; 6] = [
     "tx-rollback",
 ];
 const PHASES: [&str; 6] = ["connect", "helo", "ehlo", "mail-from", "rcpt-to", "commit"];
-/// Only where a header field is to be added, or octets are counted.
+/// Only where a header field is to be added, or a rule wants the content.
 const CONTENT: &str = "data-line";
 
 /// Why the filter ends before OpenSMTPD does.
@@ -161,7 +161,7 @@ impl Filter<'_> {
         for report in REPORTS {
             lines.push_str(&format!("register|report|smtp-in|{report}\n"));
         }
-        let content = (self.header || self.desk.counts_octets()).then_some(CONTENT);
+        let content = (self.header || self.desk.wants_content()).then_some(CONTENT);
         for phase in PHASES.into_iter().chain(content) {
             lines.push_str(&format!("register|filter|smtp-in|{phase}\n"));
         }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::line::{Question, Report};
 use crate::doors::Desk;
+use crate::doors::content::Content;
 use crate::judge::{Caller, reply};
 
 /// A filter isn't told the client's protocol.
@@ -33,8 +34,8 @@ pub(super) struct Session {
     sender: String,
     /// Octets, as the client announced them.
     size: u64,
-    /// Octets of content that came, where it is sent here.
-    content: u64,
+    /// Of this mail, where it is sent here.
+    content: Content,
     /// Something of a mail was let in, and it is not through.
     open: bool,
     /// `X-Greylist:`, until it is written.
@@ -53,7 +54,7 @@ impl Session {
             user: None,
             sender: String::new(),
             size: 0,
-            content: 0,
+            content: Content::default(),
             open: false,
             field: None,
         }
@@ -112,6 +113,7 @@ impl Session {
             Question::Mail { sender, size } => {
                 self.end_mail();
                 (self.sender, self.size) = (sender, size);
+                self.content = Content::begin(&self.desk);
                 Some(Stage::Mail)
             }
             Question::Recipient(named) => {
@@ -120,8 +122,8 @@ impl Session {
             }
             Question::Commit => {
                 // What came is true, what was announced may not be.
-                if self.content > 0 {
-                    self.size = self.content;
+                if let Some(octets) = self.content.end(&mut self.caller) {
+                    self.size = octets;
                 }
                 Some(Stage::Message)
             }
@@ -176,10 +178,10 @@ impl Session {
 
     /// The line as it is, and `X-Greylist:` before the first of them.
     fn content(&mut self, token: &str, line: &[u8]) -> Vec<u8> {
-        // A line ends in CR LF; a dot alone is the end of all.
+        // As it was on the wire: a dot alone is the end of all, and one before a line is doubled (RFC 5321 §4.5.2).
         if line != b"." {
-            let octets = u64::try_from(line.len() + 2).unwrap_or(u64::MAX);
-            self.content = self.content.saturating_add(octets);
+            self.content.take(line.strip_prefix(b".").unwrap_or(line));
+            self.content.take(b"\r\n");
         }
         let start = format!("filter-dataline|{}|{token}|", self.id);
         let mut out = Vec::with_capacity(start.len() + line.len() + 1);
@@ -198,7 +200,7 @@ impl Session {
             self.desk.judge.gave_up(&mut self.caller);
         }
         self.sender.clear();
-        (self.size, self.content) = (0, 0);
+        (self.size, self.content) = (0, Content::default());
         self.field = None;
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Requests {
     octets: Vec<u8>,
     /// What of it was searched for an end already.
     searched: usize,
+    /// There was a request before.
+    begun: bool,
 }
 
 /// What Postfix asks about.
@@ -46,6 +48,8 @@ pub(super) struct Request {
 pub(super) enum Malformed {
     /// It goes on beyond [`MAX_REQUEST`]: where it ends can't be known.
     TooLong,
+    /// The first thing that is said is an empty line: whoever says that waits for an answer.
+    Empty,
     /// A line without `=`.
     NoEquals,
     /// `request` is not `smtpd_access_policy`, or is not there.
@@ -62,6 +66,7 @@ impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong => write!(f, "request of more than {MAX_REQUEST} octets"),
+            Self::Empty => f.write_str("an empty request"),
             Self::NoEquals => f.write_str("a line without '=': is this Postfix's policy protocol?"),
             Self::NotPolicy => f.write_str("no request=smtpd_access_policy"),
             Self::Missing(name) => write!(f, "attribute {name} is missing"),
@@ -74,7 +79,10 @@ impl fmt::Display for Malformed {
 impl Malformed {
     /// Whether the connection has to be closed: what follows can't be told apart.
     pub(super) fn is_fatal(&self) -> bool {
-        matches!(self, Self::TooLong | Self::NoEquals | Self::Half)
+        matches!(
+            self,
+            Self::TooLong | Self::Empty | Self::NoEquals | Self::Half
+        )
     }
 }
 
@@ -87,6 +95,15 @@ impl Requests {
 
     /// The next whole request, if one is there.
     pub(super) fn next(&mut self) -> Option<Result<Request, Malformed>> {
+        if self.octets.first() == Some(&b'\n') {
+            if !self.begun {
+                return Some(Err(Malformed::Empty));
+            }
+            // Scripts end a request with one empty line more.
+            let lines = self.octets.iter().take_while(|octet| **octet == b'\n');
+            self.octets.drain(..lines.count());
+            self.searched = 0;
+        }
         let from = self.searched.saturating_sub(1);
         let end = self.octets[from..]
             .windows(END.len())
@@ -99,6 +116,7 @@ impl Requests {
         };
         let request = Request::parse(&self.octets[..end]);
         self.octets.drain(..end + END.len());
+        self.begun = true;
         self.searched = 0;
         Some(request)
     }

@@ -88,7 +88,9 @@ async fn what_makes_no_sense_gets_a_clear_answer() {
         (whole.replace("size=100", "size=-1"), DUNNO, false),
         (whole.replace("192.0.2.1", "192.0.2.1.5"), DUNNO, false),
         (whole.replace("RCPT", "VRFY"), DUNNO, false),
-        ("\n\n".to_owned(), DUNNO, false),
+        (format!("{}\n\n", without("request=")), DUNNO, false),
+        ("\n".to_owned(), DUNNO, true),
+        ("\n\n".to_owned(), DUNNO, true),
         ("HELO you\n\n".to_owned(), DUNNO, true),
         (
             "GET / HTTP/1.1\r\nHost: x\r\n\r\n\n\n".to_owned(),

@@ -51,7 +51,7 @@ impl Milter {
             let text = String::from_utf8(data).expect("text");
             let text = text.trim_end_matches('\0');
             match command {
-                b'c' => return marked,
+                b'c' | b's' => return marked,
                 b'y' => return Told::reply(&text.replace("%%", "%")),
                 b'h' => {
                     marked = Told::came_back(text.strip_prefix("X-Greylist\0").expect("a field"))

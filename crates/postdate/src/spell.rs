@@ -9,7 +9,7 @@ const QUIET: Duration = Duration::from_secs(5);
 
 /// What went wrong since it began.
 #[derive(Debug, Default)]
-pub(super) struct Spell(Option<Span>);
+pub(crate) struct Spell(Option<Span>);
 
 #[derive(Debug)]
 struct Span {
@@ -20,7 +20,7 @@ struct Span {
 
 impl Spell {
     /// It went wrong once more. Says whether that is the first time.
-    pub(super) fn felt(&mut self) -> bool {
+    pub(crate) fn felt(&mut self) -> bool {
         let now = Instant::now();
         match &mut self.0 {
             Some(span) => {
@@ -40,21 +40,28 @@ impl Spell {
     }
 
     /// Resolves when it is over; never, when there is none.
-    pub(super) async fn over(&self) {
+    pub(crate) async fn over(&self) {
         match &self.0 {
             Some(span) => sleep_until(span.last + QUIET).await,
             None => std::future::pending().await,
         }
     }
 
+    /// When it is over if nothing more goes wrong, or has lasted as long as one count may stand for; never, when there
+    /// is none.
+    pub(crate) fn ends(&self, longest: Duration) -> Option<Instant> {
+        let end = |span: &Span| (span.last + QUIET).min(span.began + longest);
+        self.0.as_ref().map(end)
+    }
+
     /// Whether it is over, for who has no time to wait for it.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         let over = |span: &Span| span.last + QUIET <= Instant::now();
         self.0.as_ref().is_some_and(over)
     }
 
     /// Ends it: how often it went wrong, in how many seconds.
-    pub(super) fn end(&mut self) -> Option<(u64, u64)> {
+    pub(crate) fn end(&mut self) -> Option<(u64, u64)> {
         let span = self.0.take()?;
         Some((span.count, span.last.duration_since(span.began).as_secs()))
     }
