@@ -4,6 +4,7 @@
     sudo bench/policy.py                            # builds Postdate; new and known triplets at 1, 10, 100 connections
     sudo bench/policy.py --quick                    # 1 short round, to see that everything works
     sudo bench/policy.py --sustain 60               # 60 s of new triplets at 10 and at 100 connections
+    sudo bench/policy.py --offered 1000,1800        # how long an answer takes where both are asked so often a second
     sudo bench/policy.py --triplets 100000,1000000  # memory, octets on disk and the time to open again
     sudo bench/policy.py --kills 5                  # kill -9 under load: nothing older than a second may be forgotten
     sudo bench/policy.py --json result.json         # the numbers for programs as well ("-": standard output, nothing else)
@@ -135,19 +136,19 @@ def servers(args):
 
 # --- one measurement -------------------------------------------------------------------------------------------------
 
-def ask(args, port, connections, first, count, seconds):
+def ask(args, port, connections, first, count, seconds, *rate):
     """Has the load tool ask, and gives what it counted."""
-    command = [args.load, *map(str, (port, connections, first, count, seconds))]
+    command = [args.load, *map(str, (port, connections, first, count, seconds, *rate))]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"the load failed: {done.stderr.strip()}")
     return json.loads(done.stdout)
 
 
-def measure(args, server, connections, first, count, seconds):
+def measure(args, server, connections, first, count, seconds, *rate):
     """One turn: rate, times, CPU, and how busy others kept the machine."""
     before, busy, load, begin = cpu_seconds(server.pid), machine_seconds(), children(), time.monotonic()
-    turn = ask(args, server.port, connections, first, count, seconds)
+    turn = ask(args, server.port, connections, first, count, seconds, *rate)
     if turn["killed"]:
         sys.exit(f"{server.name} hung up")
     took, cpu, load = time.monotonic() - begin, cpu_seconds(server.pid) - before, children() - load
@@ -232,6 +233,22 @@ def sustained(args, folder, say):
                 each = turn["per_second"]
                 say(f"{args.sustain} s, {connections} connections, {kind.name}: {told(turn)}; seconds from "
                     f"{min(each)} to {max(each)}/s; then {turn['resident_mb']:.0f} MB resident, {turn['disk_mb']:.0f} MB on disk")
+    return turns
+
+
+def offered(args, folder, say):
+    """New triplets over 100 connections, so many a second for both: rate -> name -> turns."""
+    turns = {str(rate): {kind.name: [] for kind in servers(args)} for rate in args.offered}
+    for number in range(args.rounds):
+        for rate, by_name in turns.items():
+            for kind in servers(args):
+                server = kind(args, folder)
+                try:
+                    turn = only(measure(args, server, 100, 0, 10**9, args.seconds, rate), "DEFER_IF_PERMIT")
+                finally:
+                    server.end()
+                by_name[kind.name].append(turn)
+                say(f"round {number + 1}, {rate}/s offered, {kind.name}: {told(turn)}")
     return turns
 
 
@@ -372,6 +389,8 @@ def report(result):
     for kind, by_connections in result.get("rounds", {}).items():
         for connections, by_name in by_connections.items():
             lines += table(f"{kind} triplets, {connections} connections", by_name)
+    for rate, by_name in result.get("offered", {}).items():
+        lines += table(f"{rate} new triplets a second over 100 connections, {result['seconds']['turn']} s", by_name)
     for connections, by_name in result.get("sustained", {}).items():
         lines += table(f"{result['seconds']['sustain']} s of new triplets, {connections} connections", by_name)
         for name, turns in by_name.items():
@@ -401,6 +420,8 @@ def arguments():
     parser.add_argument("--known", type=int, default=2000, help="triplets that are known, of a /24 each (%(default)s)")
     parser.add_argument("--sustain", type=int, metavar="SECONDS", help="new triplets for so long instead")
     parser.add_argument("--sustain-rounds", type=int, default=1, metavar="ROUNDS", help="so often (%(default)s)")
+    parser.add_argument("--offered", metavar="RATE,…", type=lambda text: [int(rate) for rate in text.split(",")],
+                        help="so many new triplets a second over 100 connections instead, whoever answers how fast")
     parser.add_argument("--triplets", metavar="COUNT,…", help="memory and disk after so many triplets instead",
                         type=lambda text: [int(count) for count in text.split(",")])
     parser.add_argument("--postgrey-most", type=int, default=10**9, metavar="COUNT", help="no more triplets than this for postgrey, "
@@ -438,11 +459,13 @@ def main():
     try:
         if args.sustain:
             result["sustained"] = sustained(args, folder, say)
+        if args.offered:
+            result["offered"] = offered(args, folder, say)
         if args.triplets:
             result["sizes"] = sized(args, folder, say)
         if args.kills:
             result["kills"] = killed(args, folder, say)
-        if not args.sustain and not args.triplets and not args.kills:
+        if not (args.sustain or args.offered or args.triplets or args.kills):
             result["rounds"] = rounds(args, folder, say)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

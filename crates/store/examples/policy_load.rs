@@ -1,11 +1,14 @@
-//! Asks a policy server as fast as it answers, as so many of Postfix's smtpd would; bench/policy.py runs it.
+//! Asks a policy server as so many of Postfix's smtpd would, as fast as it answers or so many times a second;
+//! bench/policy.py runs it.
 //!
-//!     policy_load PORT CONNECTIONS FIRST COUNT SECONDS
+//!     policy_load PORT CONNECTIONS FIRST COUNT SECONDS [RATE]
 //!     policy_load echo
 //!
 //! Triplets have numbers; equal numbers are equal triplets, each from a /24 of its own. Each connection has a thread
 //! that asks, waits for the answer, and asks about the next number: FIRST, FIRST + 1 … COUNT of them, and again from
-//! FIRST until SECONDS are over; with 0 seconds, each once. What it counted comes out as one line of JSON. A server that
+//! FIRST until SECONDS are over; with 0 seconds, each once. With a RATE, requests are due at random moments, as clients
+//! come, RATE a second on all connections together; each is timed from when it was due, so that a server that makes the
+//! next one late is not spared its wait. What it counted comes out as one line of JSON. A server that
 //! is killed under way ends it: `old` says how many of the first triplets had their answer a second before that. `echo`
 //! is a server that answers everything with DUNNO and says its port: nothing can be measured to be faster.
 
@@ -39,18 +42,25 @@ fn main() {
         return echo().expect("a loopback port");
     }
     let numbers: Vec<u64> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
-    let [port, connections, first, count, seconds] = numbers[..] else {
-        eprintln!("policy_load PORT CONNECTIONS FIRST COUNT SECONDS, or: policy_load echo");
-        std::process::exit(2);
+    let (&[port, connections, first, count, seconds], rate) = match numbers.split_first_chunk() {
+        Some((five, rate)) if rate.len() < 2 => (five, rate.first()),
+        _ => {
+            eprintln!(
+                "policy_load PORT CONNECTIONS FIRST COUNT SECONDS [RATE], or: policy_load echo"
+            );
+            std::process::exit(2);
+        }
     };
     let port = u16::try_from(port).expect("a port");
+    let connections = connections.max(1);
     let load = Load {
         first,
         count: count.max(1),
         span: (seconds > 0).then(|| Duration::from_secs(seconds)),
+        between: rate.map(|&rate| connections as f64 / rate.max(1) as f64),
         next: AtomicU64::new(0),
     };
-    match run(port, connections.max(1), &Arc::new(load)) {
+    match run(port, connections, &Arc::new(load)) {
         Ok(counted) => println!("{counted}"),
         Err(error) => {
             eprintln!("policy_load: {error}");
@@ -65,6 +75,8 @@ struct Load {
     count: u64,
     /// `None`: each number once.
     span: Option<Duration>,
+    /// Seconds between two requests of one connection, in the mean; `None`: the next one as soon as one is answered.
+    between: Option<f64>,
     next: AtomicU64,
 }
 
@@ -102,14 +114,14 @@ struct Answer {
 fn run(port: u16, connections: u64, load: &Arc<Load>) -> Result<serde_json::Value> {
     let all_connected = Arc::new(Barrier::new(connections as usize + 1));
     let mut threads = Vec::new();
-    for _ in 0..connections {
+    for number in 0..connections {
         let wire = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         wire.set_nodelay(true)?;
         wire.set_read_timeout(Some(TIMEOUT))?;
         let (load, all_connected) = (Arc::clone(load), Arc::clone(&all_connected));
         threads.push(thread::spawn(move || {
             all_connected.wait();
-            ask(wire, &load, Instant::now())
+            ask(wire, &load, Chance(number), Instant::now())
         }));
     }
     all_connected.wait();
@@ -121,13 +133,37 @@ fn run(port: u16, connections: u64, load: &Arc<Load>) -> Result<serde_json::Valu
     Ok(counted(&seen, load, load.span.unwrap_or(begun.elapsed())))
 }
 
-fn ask(mut wire: TcpStream, load: &Load, begun: Instant) -> Result<Seen> {
+/// The same sequence for the same seed (SplitMix64).
+struct Chance(u64);
+
+impl Chance {
+    /// A time until the next of events that come by chance, with this mean.
+    fn wait(&mut self, mean: f64) -> Duration {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        let share = ((mixed >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
+        Duration::from_secs_f64(-share.ln() * mean)
+    }
+}
+
+fn ask(mut wire: TcpStream, load: &Load, mut chance: Chance, begun: Instant) -> Result<Seen> {
     let (mut request, mut answer) = (String::new(), Vec::new());
     let mut seen = Seen::default();
-    while let Some(number) = load.next(begun.elapsed()) {
+    let mut due = begun;
+    loop {
+        if let Some(between) = load.between {
+            due += chance.wait(between);
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+        let Some(number) = load.next(begun.elapsed()) else {
+            break;
+        };
         request.clear();
         write_request(&mut request, number);
-        let asked = Instant::now();
+        let asked = load.between.map_or_else(Instant::now, |_| due);
         let answered = wire
             .write_all(request.as_bytes())
             .and_then(|()| read_answer(&mut wire, &mut answer));
