@@ -1,6 +1,6 @@
 //! Many clients, one mail each, all at once, against one load limit; in virtual time, from one seed.
 
-use policy::slots::{Ask, Book, Booking, Bounds, Grace, Holder, Limit, Party};
+use policy::slots::{Ask, Book, Booking, Bounds, Grace, Holder, Limit, Party, Visit};
 use policy::{Moment, greylist::Secret};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -109,7 +109,12 @@ fn visit(
         sender: "",
         recipient: "",
     };
-    let booking = book.ask(Holder(client.into()), party, &[ask], now);
+    let visit = Visit {
+        guests: &[Holder(client.into()).into()],
+        party,
+        shared: None,
+    };
+    let booking = book.ask(visit, &[ask], now);
     book.take_changes();
     match booking {
         Booking::Admitted { charge, .. } => {

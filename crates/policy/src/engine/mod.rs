@@ -8,6 +8,7 @@ mod checks;
 mod holder;
 mod limits;
 mod order;
+mod places;
 mod recipient;
 mod rules;
 mod session;
@@ -126,7 +127,8 @@ impl Engine {
         }
         let mut questions = checks::questions(&self.rules, &session.facts, event);
         // Who is known needs nobody to vouch for it.
-        let only_pools = !self.rules.checks.spf;
+        // But a place in a limit is kept for its pool as well.
+        let only_pools = !self.rules.checks.spf && !self.rules.reserves();
         if only_pools && self.greylist.knows(event.client, now) {
             questions.retain(|question| *question != Question::Spf);
         }
@@ -178,6 +180,10 @@ impl Engine {
             Standing::Exempt => return None,
             standing => standing == Standing::Stranger,
         };
+        // Who is exempt by what is not known yet is not to be sent away: it is asked at the first recipient.
+        if self.exempts_mails() && !self.book.comes(&self.guests(session, event), now) {
+            return None;
+        }
         self.limit(session, event, strange, now)
     }
 
@@ -200,8 +206,18 @@ impl Engine {
         refused
     }
 
+    /// Whether somebody is exempt by more than its address, which is all that is known when it connects.
+    fn exempts_mails(&self) -> bool {
+        self.rules.exempt.by_mail() || self.lists.allows_mails()
+    }
+
     /// Read-only. The operator's own list comes before it.
     fn standing(&self, session: &Session, event: &Event<'_>) -> Standing {
+        // The whole mail is exempt where each of its recipients was.
+        let mail = &session.mail;
+        if event.stage == Stage::Message && mail.has_exempt && mail.recipients.is_empty() {
+            return Standing::Exempt;
+        }
         let exempt = &self.rules.exempt;
         let visit = Visit {
             client: event.client.to_canonical(),

@@ -68,6 +68,7 @@ impl Engine {
             self.told(event, &refusal, now);
             return Verdict::Refuse(refusal);
         }
+        session.mail.has_exempt |= standing == Standing::Exempt;
         self.returns.accepted(event.client, now);
         // What greylisting merely observes would not have been let in.
         let passed = !matches!(session.observed, Some(Observed::Defer(_)));

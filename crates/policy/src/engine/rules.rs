@@ -26,6 +26,13 @@ pub struct Rules {
     pub order: Order,
 }
 
+impl Rules {
+    /// Whether there is a rule that keeps places.
+    pub fn reserves(&self) -> bool {
+        self.load.is_some() || !self.limits.is_empty()
+    }
+}
+
 /// Whether a rule refuses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -69,6 +76,19 @@ pub struct Exempt {
     pub names: AddressList,
     /// By an allow list of the DNS.
     pub allow_listed: bool,
+}
+
+impl Exempt {
+    /// Whether somebody is exempt by what is not known when it connects.
+    pub fn by_mail(&self) -> bool {
+        let Exemptions {
+            domains,
+            recipients,
+            ..
+        } = &self.visit;
+        let lists = [domains, recipients, &self.names];
+        self.allow_listed || lists.iter().any(|list| !list.is_empty())
+    }
 }
 
 impl Default for Exempt {

@@ -1,7 +1,7 @@
 //! What the engine keeps of one client's session between its events.
 
 use crate::facts::Facts;
-use crate::slots::Charge;
+use crate::slots::{Charge, Guest};
 use crate::verdict::Refusal;
 use std::time::Duration;
 
@@ -46,8 +46,26 @@ pub(super) struct Mail {
     pub(super) recipients: Vec<String>,
     /// Limits that have counted it, by rule and key: what counts mails counts it once.
     pub(super) counted: Vec<(String, String)>,
-    /// Nobody was let in yet, and the recipient under whose name the mail has its appointment.
-    pub(super) told: Option<String>,
+    /// The same, as those who may come back for what is told at the end of the content.
+    pub(super) guests: Vec<Guest>,
+    /// Somebody was let in whom no limit concerns.
+    pub(super) has_exempt: bool,
+    /// What was told to the first of its recipients, until one is let in.
+    pub(super) shared: Option<Shared>,
+}
+
+/// An appointment of a mail of which nobody is in yet.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) appointment: u64,
+    /// What it has for the mail, however many recipients come, by rule and key.
+    pub(super) has: Vec<(String, String)>,
+}
+
+impl Shared {
+    pub(super) fn has(&self, wanted: &[(String, String)]) -> bool {
+        wanted.iter().all(|one| self.has.contains(one))
+    }
 }
 
 impl Session {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 mod domains;
 mod order;
+mod places;
 mod quiet;
 
 const MIN: i64 = 60_000;

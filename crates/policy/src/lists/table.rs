@@ -1,7 +1,7 @@
 //! All entries, and which of them speaks.
 
 use super::networks::Networks;
-use super::row::{Change, Entry};
+use super::row::{Action, Change, Entry};
 use super::subject::{Subject, plain};
 use crate::Moment;
 use crate::greylist::Visit;
@@ -43,6 +43,8 @@ pub struct Overrides {
 struct Patterns {
     rows: BTreeMap<String, Entry>,
     list: AddressList,
+    /// One of them lets somebody in.
+    allows: bool,
 }
 
 impl Overrides {
@@ -83,6 +85,11 @@ impl Overrides {
     pub fn judge_client(&mut self, client: std::net::IpAddr, now: Moment) -> Option<&Entry> {
         self.sweep(now);
         self.clients.longest(client)
+    }
+
+    /// Whether an entry lets a sender or a recipient in.
+    pub fn allows_mails(&self) -> bool {
+        self.senders.allows || self.recipients.allows
     }
 
     /// All entries: clients, senders, recipients, each in order. Those whose time is over count until the next visit.
@@ -193,5 +200,7 @@ impl Patterns {
 
     fn relist(&mut self) {
         self.list = self.rows.keys().collect();
+        let mut entries = self.rows.values();
+        self.allows = entries.any(|entry| entry.action == Action::Allow);
     }
 }

@@ -1,18 +1,21 @@
 //! Who may come in, and when.
 
-use super::appointments::{Appointment, Appointments};
-use super::calendar::{Calendar, Hold};
+use super::appointments::{Appointment, Appointments, Listed, Seat};
+use super::calendar::Hold;
 use super::calendars::{Calendars, cut};
 use super::change::{Change, Stored};
 use super::clock::Clock;
 use super::count::{Counts, Tally};
-use super::{Ask, Booking, Bounds, Charge, EARLY, Holder, Kept, Party, Took, Why};
+use super::{
+    Ask, Booking, Bounds, Charge, EARLY, GUESTS_MAX, Grace, Guest, Kept, Party, Took, Visit, Why,
+};
 use crate::greylist::Secret;
 use crate::{Block, Moment};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Appointments that are over and are removed, at most, by one event. An event adds one, so it catches up.
+/// Appointments that end, at most, by one event. An event adds one, so it catches up.
 const SWEEP_MAX: usize = 64;
 
 /// Rounds in which the limits of one event agree on a time. Each round is at a free place of one of them.
@@ -69,7 +72,7 @@ impl Book {
         self.sweep(now, SWEEP_MAX);
     }
 
-    fn own_time(&mut self, wall: Moment) -> Moment {
+    pub(super) fn own_time(&mut self, wall: Moment) -> Moment {
         let before = self.clock.ahead();
         let now = self.clock.at(wall);
         let ahead = self.clock.ahead();
@@ -81,112 +84,241 @@ impl Book {
 
     /// Decides one event over all limits that it touches.
     ///
-    /// A holder with an open appointment that is not too early is let in on what it holds, whatever is asked: limits
-    /// that are new or changed since are not asked.
-    pub fn ask(
-        &mut self,
-        holder: Holder,
-        party: Party<'_>,
-        asks: &[Ask<'_>],
-        now: Moment,
-    ) -> Booking {
+    /// A guest with an open appointment that is not too early is let in on what that holds, whatever is asked: limits that
+    /// are new or changed since are not asked. Where what was kept briefly has gone to others, it is asked for anew.
+    pub fn ask(&mut self, visit: Visit<'_>, asks: &[Ask<'_>], now: Moment) -> Booking {
         let now = self.own_time(now);
         self.sweep(now, SWEEP_MAX);
-        while let Some(id) = self.appointments.open_of(holder) {
-            if let Some(booking) = self.visit(id, now) {
-                return booking;
-            }
-        }
-        match self.book(holder, party, asks, now) {
-            Ok(booking) => booking,
-            Err((rule, why)) => {
-                self.tally.of(&rule).full += 1;
-                Booking::Full { rule, why }
-            }
-        }
+        let booking = self
+            .come_back(visit, asks, now)
+            .or_else(|| self.share(visit, now).map(Ok))
+            .unwrap_or_else(|| self.book(visit, asks, now));
+        booking.unwrap_or_else(|(rule, why)| {
+            self.tally.of(&rule).full += 1;
+            Booking::Full { rule, why }
+        })
     }
 
-    fn book(
-        &mut self,
-        holder: Holder,
-        party: Party<'_>,
-        asks: &[Ask<'_>],
-        now: Moment,
-    ) -> Result<Booking, NoTime> {
-        let wanted = self.open(asks, now)?;
+    /// Whether one of these may come at `now`, for what it was told.
+    pub fn comes(&mut self, guests: &[Guest], now: Moment) -> bool {
+        let now = self.own_time(now);
+        let id = self.appointments.of(guests, now);
+        let row = id.and_then(|id| self.appointments.get(id));
+        row.is_some_and(|row| row.due <= now.after(EARLY) && now <= row.until)
+    }
+
+    /// Whether somebody of this client's network may come at `now`, for what it was told.
+    pub fn expects(&mut self, client: IpAddr, now: Moment) -> bool {
+        let now = self.own_time(now);
+        self.appointments.expects(client, now)
+    }
+
+    fn book(&mut self, visit: Visit<'_>, asks: &[Ask<'_>], now: Moment) -> Result<Booking, NoTime> {
+        let client = visit.party.client;
+        let wanted = self.open(asks, client, now)?;
         let Some((at, rule)) = self.agree(&wanted, now)? else {
-            let holds = self.take(&wanted, now);
+            let holds = self.take(&wanted, client, now);
             return Ok(Booking::Admitted {
                 charge: Charge(Took::Fresh(holds)),
                 kept: None,
             });
         };
-        let block = Block::holding(party.client);
-        if let Some(why) = self.no_room(block, now) {
+        let block = Block::holding(client);
+        if let Some(why) = self.no_room(block, visit.guests.len(), now) {
             return Err((rule, why));
         }
         let wait_secs = whole_secs(at.since(now));
         let wait = Duration::from_secs(wait_secs);
         let grace = wanted.iter().map(|wanted| wanted.ask.grace.span(wait));
         let until = now.after(wait).after(grace.max().unwrap_or_default());
+        let seat = |guest: &Guest| Seat {
+            guest: guest.clone(),
+            inside: false,
+        };
         let appointment = Appointment {
-            holder,
+            seats: visit.guests.iter().take(GUESTS_MAX).map(seat).collect(),
             block,
             rule: rule.clone(),
             asked: now,
             due: at,
             until,
-            holds: self.take(&wanted, at),
-            open: false,
+            holds: self.take(&wanted, client, at),
+            lapsed: false,
             came: false,
+            listed: Listed::default(),
         };
-        self.tell(party, appointment);
         Ok(Booking::Told {
+            id: self.tell(visit.party, appointment),
             rule,
             wait_secs,
             first: true,
         })
     }
 
-    /// The holder of an appointment is here. `None`: it comes too late, and has none any more.
-    fn visit(&mut self, id: u64, now: Moment) -> Option<Booking> {
+    /// Somebody who was told a time is here. `None`: it comes too late, and has none any more; or it never had.
+    fn come_back(
+        &mut self,
+        visit: Visit<'_>,
+        asks: &[Ask<'_>],
+        now: Moment,
+    ) -> Option<Result<Booking, NoTime>> {
+        loop {
+            let id = self.appointments.of(visit.guests, now)?;
+            let row = self.appointments.get(id)?;
+            if now > row.until {
+                self.end(id, now);
+                continue;
+            }
+            if now > row.brief_end() {
+                self.lapse(id, now);
+            }
+            return Some(self.visit(id, visit, asks, now));
+        }
+    }
+
+    fn visit(
+        &mut self,
+        id: u64,
+        visit: Visit<'_>,
+        asks: &[Ask<'_>],
+        now: Moment,
+    ) -> Result<Booking, NoTime> {
+        let nothing = || (Arc::from(""), Why::Tables);
+        let row = self.appointments.get(id).ok_or_else(nothing)?;
+        let (rule, due) = (row.rule.clone(), row.due);
+        if now.after(EARLY) < due {
+            self.tally.of(&rule).early += 1;
+            self.seat(id, visit.guests);
+            return Ok(told_again(id, rule, due, now));
+        }
+        if row.lapsed
+            && let Some(told) = self.renew(id, visit, asks, now)?
+        {
+            return Ok(told);
+        }
+        self.claim(id, visit.guests, now).ok_or_else(nothing)
+    }
+
+    /// Nothing is asked of these, but an appointment that one of them may come for now is used up.
+    pub fn pass(&mut self, guests: &[Guest], now: Moment) -> Option<Booking> {
+        let now = self.own_time(now);
+        let id = self.appointments.of(guests, now)?;
         let row = self.appointments.get(id)?;
-        if now > row.until {
-            self.end(id, now);
-            return None;
+        let comes = row.due <= now.after(EARLY) && now <= row.until;
+        comes.then(|| self.claim(id, guests, now)).flatten()
+    }
+
+    fn claim(&mut self, id: u64, guests: &[Guest], now: Moment) -> Option<Booking> {
+        let row = self.appointments.get(id)?;
+        let kept = Kept {
+            rule: row.rule.clone(),
+            waited: now.since(row.asked),
+            late: now.since(row.due),
+            first: !row.came,
+        };
+        // What it has counts for the first of its guests.
+        let holds = match row.is_empty_inside() {
+            true => row.holds.clone(),
+            false => Vec::new(),
+        };
+        if kept.first {
+            self.tally.of(&kept.rule).kept(kept.late);
         }
-        let rule = row.rule.clone();
-        let counts = self.tally.of(&rule);
-        if now.after(EARLY) < row.due {
-            counts.early += 1;
-            return Some(Booking::Told {
-                rule,
-                wait_secs: whole_secs(row.due.since(now)),
-                first: false,
-            });
-        }
-        let late = now.since(row.due);
-        if !row.came {
-            counts.kept(late);
-        }
-        let waited = now.since(row.asked);
-        let holds = row.holds.clone();
-        self.appointments.claim(id);
+        let guests = self.appointments.claim(id, guests);
         Some(Booking::Admitted {
-            charge: Charge(Took::Claimed { id, holds }),
-            kept: Some(Kept { rule, waited, late }),
+            charge: Charge(Took::Claimed { id, guests, holds }),
+            kept: Some(kept),
         })
     }
 
+    /// What was kept briefly went to others: it is taken where there is room, or told anew. `None`: there was room.
+    fn renew(
+        &mut self,
+        id: u64,
+        visit: Visit<'_>,
+        asks: &[Ask<'_>],
+        now: Moment,
+    ) -> Result<Option<Booking>, NoTime> {
+        let client = visit.party.client;
+        let brief = asks.iter().filter(|ask| ask.grace == Grace::Brief);
+        let brief: Vec<_> = brief.copied().collect();
+        let wanted = self.open(&brief, client, now)?;
+        let agreed = self.agree(&wanted, now)?;
+        let at = agreed.as_ref().map_or(now, |(at, _)| *at);
+        let holds = self.take(&wanted, client, at);
+        for hold in &holds {
+            self.calendars
+                .with(hold, now, |calendar| calendar.holds += 1);
+        }
+        let wait_secs = whole_secs(at.since(now));
+        let wait = Duration::from_secs(wait_secs);
+        self.appointments.change(id, |row| {
+            row.holds.extend(holds);
+            row.lapsed = false;
+            if let Some((at, rule)) = &agreed {
+                (row.due, row.rule) = (*at, rule.clone());
+                let until = now.after(wait).after(Grace::Lasting.span(wait));
+                row.until = row.until.max(until);
+            }
+        });
+        let Some((_, rule)) = agreed else {
+            self.appointments.touch(id);
+            return Ok(None);
+        };
+        self.keep(id, visit.party);
+        self.tally.of(&rule).told += 1;
+        Ok(Some(Booking::Told {
+            id,
+            rule,
+            wait_secs,
+            first: true,
+        }))
+    }
+
+    /// One more of a mail that was told a time: it shares that.
+    fn share(&mut self, visit: Visit<'_>, now: Moment) -> Option<Booking> {
+        let id = visit.shared?;
+        let row = self.appointments.get(id)?;
+        let (rule, due) = (row.rule.clone(), row.due);
+        let comes_later = due > now.after(EARLY);
+        (comes_later && self.seat(id, visit.guests)).then(|| told_again(id, rule, due, now))
+    }
+
+    /// These are told the same: who is not yet a guest is one now. Says whether there was room.
+    fn seat(&mut self, id: u64, guests: &[Guest]) -> bool {
+        for guest in guests {
+            if self.appointments.seats_guest(id, guest) {
+                continue;
+            }
+            let seats = self.appointments.get(id).map_or(0, |row| row.seats.len());
+            if seats >= GUESTS_MAX || self.appointments.seats() >= self.bounds.appointments {
+                return false;
+            }
+            self.appointments.seat(id, guest.clone());
+        }
+        true
+    }
+
     /// The calendars of all that is asked, each once.
-    fn open<'a>(&mut self, asks: &[Ask<'a>], now: Moment) -> Result<Vec<Wanted<'a>>, NoTime> {
+    fn open<'a>(
+        &mut self,
+        asks: &[Ask<'a>],
+        client: IpAddr,
+        now: Moment,
+    ) -> Result<Vec<Wanted<'a>>, NoTime> {
         let mut wanted: Vec<Wanted<'_>> = Vec::with_capacity(asks.len());
         for ask in asks.iter().filter(|ask| ask.cost > 0) {
             let rule = self.tally.name(cut(ask.rule));
             let beside = |id| wanted.iter().any(|other| other.calendar == id);
             let calendar = self
                 .calendars
-                .open((&rule, ask.key), ask.limit, now, beside, &mut self.log)
+                .open(
+                    (&rule, ask.key),
+                    ask.limit,
+                    (client, now),
+                    beside,
+                    &mut self.log,
+                )
                 .ok_or_else(|| (rule.clone(), Why::Tables))?;
             match wanted.iter_mut().find(|other| other.calendar == calendar) {
                 Some(twice) => twice.ask.cost = twice.ask.cost.saturating_add(ask.cost),
@@ -258,11 +390,12 @@ impl Book {
     }
 
     /// Why one more of this network can't be told a time.
-    fn no_room(&mut self, block: Block, now: Moment) -> Option<Why> {
+    fn no_room(&mut self, block: Block, guests: usize, now: Moment) -> Option<Why> {
+        let guests = guests.min(GUESTS_MAX);
         let full = |book: &Self| {
-            if book.appointments.open_in(block) >= book.bounds.per_network {
+            if book.appointments.unclaimed_in(block) >= book.bounds.per_network {
                 Some(Why::Network)
-            } else if book.appointments.len() >= book.bounds.appointments {
+            } else if book.appointments.seats() + guests > book.bounds.appointments {
                 Some(Why::Tables)
             } else {
                 None
@@ -275,20 +408,38 @@ impl Book {
     }
 
     /// Takes what was agreed on.
-    fn take(&mut self, wanted: &[Wanted<'_>], at: Moment) -> Vec<Hold> {
+    fn take(&mut self, wanted: &[Wanted<'_>], client: IpAddr, at: Moment) -> Vec<Hold> {
         let take = |Wanted { ask, calendar, .. }: &Wanted<'_>| {
-            self.calendars
-                .take(*calendar, ask.key, at, ask.cost, &mut self.log)
+            let hold =
+                self.calendars
+                    .take(*calendar, (ask.key, client), at, ask.cost, &mut self.log)?;
+            let brief = ask.grace == Grace::Brief;
+            Some(Hold { brief, ..hold })
         };
         wanted.iter().filter_map(take).collect()
     }
 
-    fn tell(&mut self, party: Party<'_>, row: Appointment) {
+    fn tell(&mut self, party: Party<'_>, row: Appointment) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
+        self.tally.of(&row.rule).told += 1;
+        for hold in &row.holds {
+            self.calendars
+                .with(hold, row.asked, |calendar| calendar.holds += 1);
+        }
+        self.appointments.insert(id, row);
+        self.keep(id, party);
+        id
+    }
+
+    /// Hands the row out.
+    fn keep(&mut self, id: u64, party: Party<'_>) {
+        let Some(row) = self.appointments.get(id) else {
+            return;
+        };
         self.log.push(Change::Keep(Stored::Appointment {
             id,
-            holder: row.holder,
+            guests: row.guests(),
             client: party.client,
             sender: cut(party.sender).to_owned(),
             recipient: cut(party.recipient).to_owned(),
@@ -298,68 +449,6 @@ impl Book {
             until: row.until,
             holds: row.holds.clone(),
         }));
-        self.tally.of(&row.rule).told += 1;
-        for hold in &row.holds {
-            self.calendars
-                .with(hold, row.asked, |calendar| calendar.holds += 1);
-        }
-        self.appointments.insert(id, row);
-    }
-
-    /// The mail was taken: what it was charged stays charged.
-    pub fn spend(&mut self, charge: Charge, now: Moment) {
-        let now = self.own_time(now);
-        match charge.0 {
-            Took::Fresh(holds) => {
-                for hold in &holds {
-                    self.calendars
-                        .with(hold, now, |calendar| calendar.spend(hold));
-                }
-            }
-            Took::Claimed { id, .. } => {
-                self.drop_row(id, now, |calendar, hold| calendar.spend(hold))
-            }
-        }
-    }
-
-    /// The mail was refused for another reason: all that it was charged is given back, and an appointment that it had
-    /// stands again until its end.
-    pub fn release(&mut self, charge: Charge, now: Moment) {
-        let now = self.own_time(now);
-        match charge.0 {
-            Took::Fresh(holds) => {
-                for hold in &holds {
-                    self.calendars
-                        .with(hold, now, |calendar| calendar.give_back(hold));
-                }
-            }
-            Took::Claimed { id, .. } => self.appointments.reopen(id),
-        }
-    }
-
-    /// An operator's word: whoever this is has no appointment any more. Says whether it had one.
-    pub fn forget_holder(&mut self, holder: Holder, now: Moment) -> bool {
-        let now = self.own_time(now);
-        let mut had = false;
-        while let Some(id) = self.appointments.open_of(holder) {
-            self.drop_row(id, now, |calendar, hold| calendar.give_back(hold));
-            had = true;
-        }
-        had
-    }
-
-    /// An operator's word: nothing is counted yet for this rule and key, and nothing promised. Says whether there was
-    /// anything.
-    pub fn forget_key(&mut self, rule: &str, key: &str, now: Moment) -> bool {
-        let now = self.own_time(now);
-        let Some(calendar) = self.calendars.find(cut(rule), key) else {
-            return false;
-        };
-        for id in self.appointments.within(calendar) {
-            self.drop_row(id, now, |calendar, hold| calendar.give_back(hold));
-        }
-        self.calendars.remove(calendar, &mut self.log);
-        true
     }
 
     /// Appointments that are told and not over. Those whose time is over count until the next events sweep them.
@@ -376,48 +465,19 @@ impl Book {
     pub fn counts(&self) -> impl Iterator<Item = (&str, Counts)> {
         self.tally.iter()
     }
-
-    fn sweep(&mut self, now: Moment, most: usize) {
-        for _ in 0..most {
-            let Some(id) = self.appointments.ended(now) else {
-                break;
-            };
-            self.end(id, now);
-        }
-        self.calendars.sweep(now, &mut self.log);
-    }
-
-    /// An appointment's time is over. Who is still inside on it has spent it.
-    fn end(&mut self, id: u64, now: Moment) {
-        let Some(row) = self.appointments.get(id) else {
-            return;
-        };
-        if !row.came {
-            self.tally.of(&row.rule).never += 1;
-        }
-        if row.open {
-            self.drop_row(id, now, |calendar, hold| calendar.give_back(hold));
-        } else {
-            self.drop_row(id, now, |calendar, hold| calendar.spend(hold));
-        }
-    }
-
-    fn drop_row(&mut self, id: u64, now: Moment, end: fn(&mut Calendar, &Hold)) {
-        let Some(row) = self.appointments.remove(id) else {
-            return;
-        };
-        self.log.push(Change::DropAppointment { id });
-        for hold in &row.holds {
-            self.calendars.with(hold, now, |calendar| {
-                end(calendar, hold);
-                calendar.holds = calendar.holds.saturating_sub(1);
-            });
-        }
-    }
 }
 
 /// The rule that has no time to tell, and why.
 type NoTime = (Arc<str>, Why);
+
+fn told_again(id: u64, rule: Arc<str>, due: Moment, now: Moment) -> Booking {
+    Booking::Told {
+        id,
+        rule,
+        wait_secs: whole_secs(due.since(now)),
+        first: false,
+    }
+}
 
 /// Rounded up: whoever comes back after so many seconds is not early.
 fn whole_secs(span: Duration) -> u64 {

@@ -5,7 +5,7 @@ use super::change::{Saved, State};
 use super::clock::bounded;
 use super::quota::Quota;
 use super::rate::Rate;
-use crate::Moment;
+use crate::{Block, Moment};
 use std::sync::Arc;
 
 /// Which calendar: a keyed hash of rule and key. With a million of them, two are the same once in 10^26.
@@ -60,6 +60,8 @@ pub struct Hold {
     pub units: Units,
     /// When they count.
     pub at: Moment,
+    /// Kept for [`super::Grace::Brief`] only.
+    pub brief: bool,
 }
 
 /// What a limit counts for one event.
@@ -106,6 +108,8 @@ pub(super) struct Calendar {
     pub(super) stored: bool,
     /// Its row is another now.
     pub(super) changed: bool,
+    /// The network that opened it, where that is known.
+    pub(super) block: Option<Block>,
     /// Where it is listed by the time at which it is idle.
     pub(super) listed: Option<Moment>,
     now: Moment,
@@ -137,6 +141,7 @@ impl Calendar {
             holds: 0,
             stored: false,
             changed: false,
+            block: None,
             listed: None,
             now,
             kind: Kind::new(&limit, now),
@@ -257,6 +262,7 @@ impl Calendar {
             series: self.series,
             units,
             at: counts_at,
+            brief: false,
         })
     }
 

@@ -2,11 +2,13 @@
 
 use super::calendar::{Calendar, Hold, Key, NUMBER_MAX};
 use super::change::{Change, Saved, Stored};
+use super::shelf::Shelf;
 use super::{Limit, TEXT_MAX};
-use crate::Moment;
 use crate::greylist::Secret;
-use std::collections::{BTreeSet, HashMap};
+use crate::{Block, Moment};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Idle calendars that are dropped, at most, by one event. An event opens a few, so it catches up.
@@ -19,8 +21,8 @@ pub(super) struct Calendars {
     most: usize,
     rows: HashMap<u64, (Key, Calendar), Secret>,
     by_key: HashMap<Key, u64, Secret>,
-    /// Those in which no appointment has anything, by the moment at which they will be as good as new.
-    idle: BTreeSet<(Moment, u64)>,
+    /// Those in which no appointment has anything.
+    idle: Shelf,
     /// Rows that are another since they were handed out.
     changed: Vec<u64>,
     next_id: u64,
@@ -33,7 +35,7 @@ impl Calendars {
             most,
             rows: HashMap::with_hasher(secret),
             by_key: HashMap::with_hasher(secret),
-            idle: BTreeSet::new(),
+            idle: Shelf::new(secret),
             changed: Vec::new(),
             next_id: 1,
         }
@@ -78,7 +80,7 @@ impl Calendars {
         &mut self,
         name: (&Arc<str>, &str),
         limit: Limit,
-        now: Moment,
+        (client, now): (IpAddr, Moment),
         beside: impl Fn(u64) -> bool,
         log: &mut Vec<Change>,
     ) -> Option<u64> {
@@ -93,12 +95,14 @@ impl Calendars {
             return Some(id);
         }
         while self.rows.len() >= self.most {
-            let (_, id) = *self.idle.iter().find(|(_, id)| !beside(*id))?;
+            let id = self.idle.spare(&beside)?;
             self.remove(id, log);
         }
         let id = self.next_id;
         self.next_id += 1;
-        self.add(key, Calendar::new(id, rule.clone(), limit, now));
+        let mut calendar = Calendar::new(id, rule.clone(), limit, now);
+        calendar.block = Some(Block::holding(client));
+        self.add(key, calendar);
         Some(id)
     }
 
@@ -113,7 +117,7 @@ impl Calendars {
     pub(super) fn take(
         &mut self,
         id: u64,
-        key: &str,
+        (key, client): (&str, IpAddr),
         at: Moment,
         cost: u64,
         log: &mut Vec<Change>,
@@ -126,6 +130,7 @@ impl Calendars {
                 id,
                 rule: cut(&calendar.rule).to_owned(),
                 key: cut(key).to_owned(),
+                client: Some(client),
                 saved: calendar.saved(),
             }));
         }
@@ -165,16 +170,19 @@ impl Calendars {
             return;
         }
         let before = std::mem::replace(&mut calendar.listed, at);
+        let block = calendar.block;
         if let Some(before) = before {
-            self.idle.remove(&(before, id));
+            self.idle.remove(before, id, block);
         }
-        self.idle.extend(at.map(|at| (at, id)));
+        if let Some(at) = at {
+            self.idle.put(at, id, block);
+        }
     }
 
     /// Drops what is as good as new.
     pub(super) fn sweep(&mut self, now: Moment, log: &mut Vec<Change>) {
         for _ in 0..SWEEP_MAX {
-            let Some(&(at, id)) = self.idle.first() else {
+            let Some((at, id)) = self.idle.first() else {
                 return;
             };
             if at > now {
@@ -199,7 +207,7 @@ impl Calendars {
         };
         self.by_key.remove(&key);
         if let Some(at) = calendar.listed {
-            self.idle.remove(&(at, id));
+            self.idle.remove(at, id, calendar.block);
         }
         if calendar.stored {
             log.push(Change::DropCalendar { id });
@@ -224,6 +232,7 @@ impl Calendars {
         &mut self,
         id: u64,
         name: (&Arc<str>, &str),
+        client: Option<IpAddr>,
         saved: Saved,
         log: &mut Vec<Change>,
     ) {
@@ -234,7 +243,9 @@ impl Calendars {
             return;
         }
         self.next_id = self.next_id.max(id + 1);
-        self.add(key, Calendar::restored(id, rule.clone(), saved));
+        let mut calendar = Calendar::restored(id, rule.clone(), saved);
+        calendar.block = client.map(Block::holding);
+        self.add(key, calendar);
     }
 
     /// Takes over what a stored appointment has in a calendar.

@@ -1,7 +1,7 @@
 //! What a store keeps of the book, and what changed of it.
 
 use super::calendar::Hold;
-use super::{Holder, Limit};
+use super::{Guest, Limit};
 use crate::Moment;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -18,6 +18,8 @@ pub enum Stored {
         rule: String,
         /// Whose limit it is under that rule.
         key: String,
+        /// Who opened it; `None` in a row of an earlier release.
+        client: Option<IpAddr>,
         /// What is counted.
         saved: Saved,
     },
@@ -30,8 +32,8 @@ pub enum Stored {
     Appointment {
         /// Names the row; ascends with its age.
         id: u64,
-        /// Who may claim it.
-        holder: Holder,
+        /// Who may come for it, and is not through with it.
+        guests: Vec<Guest>,
         /// The client's address.
         client: IpAddr,
         /// The reverse-path.
@@ -46,7 +48,7 @@ pub enum Stored {
         due: Moment,
         /// The last moment at which it counts.
         until: Moment,
-        /// What it has, in which calendars.
+        /// What it has, in which calendars; nothing once the first guest was let in.
         holds: Vec<Hold>,
     },
 }
@@ -85,7 +87,7 @@ pub enum State {
 /// [`super::Book::take_changes`] gave as a whole or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A new row.
+    /// A new row, or an appointment whose times are others.
     Keep(Stored),
     /// The calendar has another count.
     Count {
@@ -103,6 +105,15 @@ pub enum Change {
     Clock {
         /// How far the book's time is ahead of it.
         ahead: Duration,
+    },
+    /// The appointment has other guests or other places.
+    Guests {
+        /// Its row.
+        id: u64,
+        /// Who may come for it now.
+        guests: Vec<Guest>,
+        /// What it has now.
+        holds: Vec<Hold>,
     },
     /// The appointment is over.
     DropAppointment {

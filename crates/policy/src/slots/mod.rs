@@ -16,10 +16,15 @@
 //! - **A quota** (`count/period`): in each window at most `count` units. A reserved unit counts in the window it was
 //!   reserved in.
 //! - **A promise**: whoever comes back from 2 s before the time told until its grace is over is let in, whatever came
-//!   between or was configured meanwhile, unless an operator took it back.
+//!   between or was configured meanwhile, unless an operator took it back. Where an appointment has places of both kinds
+//!   of [`Grace`], those that are kept briefly are asked for anew behind theirs.
+//!
+//! Several guests may have one appointment: the recipients of one mail, that were told one time. They come together or
+//! each alone, in any order, and count as the one mail that was told, with the first of them that is let in.
 //!
 //! Where a limit is changed, the units promised under the old one come on top, once; a change takes nothing back.
-//! Where [`Bounds::calendars`] is reached, the calendar that is nearest to being as good as new is forgotten.
+//! Where [`Bounds::calendars`] is reached, the network that opened most loses the one that is nearest to being as good as
+//! new; calendars with promises stay.
 
 pub mod clock;
 
@@ -29,11 +34,13 @@ mod calendar;
 mod calendars;
 mod change;
 mod count;
+mod ends;
 mod limit;
 mod quota;
 mod rate;
 mod restore;
 mod runs;
+mod shelf;
 
 pub use book::Book;
 pub use calendar::{Counted, Hold, Units};
@@ -53,7 +60,7 @@ pub const EARLY: Duration = Duration::from_secs(2);
 pub struct Bounds {
     /// Unclaimed appointments of one /24 or /48, over all calendars (4).
     pub per_network: usize,
-    /// Appointments over all (100,000). Who comes when they are full is told no time: others' promises stay.
+    /// Guests of appointments over all (100,000). Who comes when they are full is told no time: others' promises stay.
     pub appointments: usize,
     /// Calendars over all (100,000). Those that are as good as new go by themselves; then see [`self`].
     pub calendars: usize,
@@ -74,6 +81,27 @@ impl Default for Bounds {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Holder(pub u128);
 
+/// One who may come back, by each name that it may then be known under: from the network that it came from, from another
+/// address of the sender's pool. The same name twice is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest(pub Vec<Holder>);
+
+impl Guest {
+    fn is_also(&self, other: &Self) -> bool {
+        self.0.iter().any(|name| other.0.contains(name))
+    }
+}
+
+impl From<Holder> for Guest {
+    fn from(name: Holder) -> Self {
+        Self(vec![name])
+    }
+}
+
+/// Guests that one appointment may have: a server has to take so many recipients of one mail (RFC 5321 §4.5.3.1.8), and
+/// senders send no more.
+pub const GUESTS_MAX: usize = 100;
+
 /// Who it is in words: the client's network is what appointments are limited by, the rest is for whoever reads the
 /// stored rows. Cut to [`TEXT_MAX`] octets.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +117,17 @@ pub struct Party<'a> {
 /// Names are compared and kept up to this length, in octets: an address has at most 254 (RFC 5321 §4.5.3.1.3).
 pub const TEXT_MAX: usize = 256;
 
+/// One event: who is here.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit<'a> {
+    /// Each may come back for what is told now, and the first that has an appointment is here for it.
+    pub guests: &'a [Guest],
+    /// In words.
+    pub party: Party<'a>,
+    /// An appointment that has all that this event would ask for: where there is no room, it is shared.
+    pub shared: Option<u64>,
+}
+
 /// One limit that an event touches. Two of the same rule and key are one, of both costs.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
@@ -103,7 +142,7 @@ pub struct Ask<'a> {
     /// How far ahead a place may be told: [`Limit::period`], or 15 minutes for load. Where another of the event's limits
     /// has a later time, the place may lie there.
     pub horizon: Duration,
-    /// How long the place is kept behind its time. Of several asks, the longest holds for all.
+    /// How long the place is kept behind its time.
     pub grace: Grace,
 }
 
@@ -117,11 +156,13 @@ pub enum Grace {
 }
 
 impl Grace {
+    const BRIEF: Duration = Duration::from_secs(5);
+
     /// The grace behind a wait.
     pub fn span(self, wait: Duration) -> Duration {
         match self {
             Self::Lasting => wait.max(Duration::from_secs(15 * 60)),
-            Self::Brief => Duration::from_secs(5),
+            Self::Brief => Self::BRIEF,
         }
     }
 }
@@ -138,11 +179,13 @@ pub enum Booking {
     },
     /// Come back then: the place is kept.
     Told {
+        /// The appointment, for [`Visit::shared`].
+        id: u64,
         /// The rule whose time was the latest.
         rule: Arc<str>,
         /// In so many whole seconds, rounded up.
         wait_secs: u64,
-        /// It was told just now; else it stood already, and nothing was booked.
+        /// It was made just now; else it stood already, and nothing was booked.
         first: bool,
     },
     /// Not now, and no time to tell: nothing was taken.
@@ -163,6 +206,8 @@ pub struct Kept {
     pub waited: Duration,
     /// How long after the time told; zero for up to 2 s before.
     pub late: Duration,
+    /// Nobody came for it before.
+    pub first: bool,
 }
 
 /// Why there is no time to tell.
@@ -187,8 +232,12 @@ pub struct Charge(pub(super) Took);
 pub(super) enum Took {
     /// From what was there.
     Fresh(Vec<Hold>),
-    /// An appointment's places.
-    Claimed { id: u64, holds: Vec<Hold> },
+    /// An appointment's places, for these of its guests.
+    Claimed {
+        id: u64,
+        guests: Vec<Guest>,
+        holds: Vec<Hold>,
+    },
 }
 
 impl Charge {

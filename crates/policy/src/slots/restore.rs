@@ -1,7 +1,7 @@
 //! What of the book outlives the process.
 
 use super::Book;
-use super::appointments::Appointment;
+use super::appointments::{Appointment, Listed, Seat};
 use super::calendar::{Hold, NUMBER_MAX};
 use super::calendars::cut;
 use super::change::{Change, Stored};
@@ -12,12 +12,13 @@ impl Book {
     pub fn take_changes(&mut self) -> Vec<Change> {
         let mut changes = std::mem::take(&mut self.log);
         changes.extend(self.calendars.take_changed());
+        changes.extend(self.appointments.take_changed());
         changes
     }
 
     /// Changes that wait to be taken.
     pub fn untaken(&self) -> usize {
-        self.log.len() + self.calendars.untaken()
+        self.log.len() + self.calendars.untaken() + self.appointments.untaken()
     }
 
     /// Takes a stored row over, at the start: the clock and the calendars, then the appointments in ascending order of
@@ -30,16 +31,17 @@ impl Book {
                 id,
                 rule,
                 key,
+                client,
                 saved,
             } => {
                 self.clock.resume(saved.at);
                 let rule = self.tally.name(cut(&rule));
                 self.calendars
-                    .restore(id, (&rule, &key), saved, &mut self.log);
+                    .restore(id, (&rule, &key), client, saved, &mut self.log);
             }
             Stored::Appointment {
                 id,
-                holder,
+                guests,
                 client,
                 rule,
                 asked,
@@ -58,16 +60,21 @@ impl Book {
                 for hold in &holds {
                     self.calendars.restore_hold(hold);
                 }
+                let seat = |guest| Seat {
+                    guest,
+                    inside: false,
+                };
                 let row = Appointment {
-                    holder,
+                    seats: guests.into_iter().map(seat).collect(),
                     block: Block::holding(client),
                     rule: self.tally.name(cut(&rule)),
                     asked,
                     due,
                     until,
                     holds,
-                    open: false,
+                    lapsed: false,
                     came: false,
+                    listed: Listed::default(),
                 };
                 self.appointments.insert(id, row);
             }

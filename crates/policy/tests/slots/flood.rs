@@ -1,12 +1,12 @@
 //! One network, or a thousand, try to book a calendar out and to flood the tables.
 
-use crate::{START, ask, bounded, holder, limit, party, secs};
+use crate::{START, ask, bounded, guest, limit, secs, visit};
 use policy::slots::{Ask, Book, Booking, Bounds, Grace, Limit, Why};
 
 /// What a client is told: a time, or why there is none.
 fn told(book: &mut Book, who: u32, network: u32, asks: &[Ask<'_>], at: u64) -> Result<u64, Why> {
     let now = START.after(secs(at));
-    let booking = book.ask(holder(who), party(network), asks, now);
+    let booking = book.ask(visit(&[guest(who)], network), asks, now);
     book.take_changes();
     match booking {
         Booking::Admitted { charge, .. } => {
@@ -199,4 +199,34 @@ fn a_calendar_that_is_forgotten_for_want_of_room_is_the_least_used() {
         told(&mut book, 11, 11, &[ask("sender", "busy", rate)], 0),
         Ok(360)
     );
+}
+
+/// Who invents senders makes room for them out of its own network's share: what others are counted by stays.
+#[test]
+fn one_network_empties_nobody_elses_calendars() {
+    for networks in [1, 200] {
+        let bounds = Bounds {
+            calendars: 1_000,
+            ..Bounds::default()
+        };
+        let rate: Limit = limit("1/h burst 1");
+        let mut book = bounded(bounds);
+        // Each of its own network, and each has used what it may.
+        let honest: Vec<_> = (0..4).map(|n| format!("{n}@honest")).collect();
+        for (n, key) in (0..).zip(&honest) {
+            let own = [ask("sender", key, rate)];
+            assert_eq!(told(&mut book, n, 1_000 + n, &own, 0), Ok(0));
+        }
+        for n in 0..20_000 {
+            let key = format!("{n}@flood");
+            let flood = [ask("sender", &key, rate)];
+            let _ = told(&mut book, 100 + n, n % networks, &flood, 1);
+            assert!(book.calendars() <= 1_000);
+        }
+        for (n, key) in (0..).zip(&honest) {
+            let own = [ask("sender", key, rate)];
+            let again = told(&mut book, 50_000 + n, 1_000 + n, &own, 2);
+            assert!(again.is_ok_and(|wait| wait > 0), "{networks}: {again:?}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use crate::book;
 use crate::rows::Rows;
 use policy::Moment;
-use policy::slots::{Ask, Book, Booking, Change, Charge, Holder, Party, Stored};
+use policy::slots::{self, Ask, Book, Booking, Change, Charge, Holder, Party, Stored};
 use std::collections::BTreeMap;
 
 /// Which calendar, in words.
@@ -86,7 +86,13 @@ impl Real {
 
 impl Keeper for Real {
     fn ask(&mut self, visit: &Visit<'_>, now: Moment) -> Seen {
-        let booking = self.book.ask(visit.holder, visit.party, visit.asks, now);
+        let guests = [visit.holder.into()];
+        let who = slots::Visit {
+            guests: &guests,
+            party: visit.party,
+            shared: None,
+        };
+        let booking = self.book.ask(who, visit.asks, now);
         self.write();
         match booking {
             Booking::Admitted { charge, kept } => {

@@ -163,6 +163,8 @@ pub(crate) struct Checker<'a> {
     told: usize,
     /// Who had a promise as the clock was set forward: the book may hold it still.
     vague: BTreeSet<u32>,
+    /// Whoever was told a time with places of both kinds: the book holds some of them longer than it promises.
+    mixed: BTreeSet<u32>,
     inside: Vec<Guest>,
     counted: BTreeMap<(usize, Name), Vec<Unit>>,
 }
@@ -181,6 +183,7 @@ pub(crate) fn check(
         promises: BTreeMap::new(),
         told: 0,
         vague: BTreeSet::new(),
+        mixed: BTreeSet::new(),
         inside: Vec::new(),
         counted: BTreeMap::new(),
     };
@@ -270,6 +273,11 @@ impl Checker<'_> {
     }
 
     fn visit(&mut self, who: u32) -> Result<(), String> {
+        for ((who, _), (promise, _)) in &self.promises {
+            if self.now > promise.until && self.mixed.contains(who) {
+                self.vague.insert(*who);
+            }
+        }
         let asks = self.rules[self.epoch()].asks(who);
         let visit = Visit {
             holder: holder(who),
@@ -328,7 +336,12 @@ impl Checker<'_> {
                 }
                 let at = self.now.after(wait);
                 // Told before the clock was set forward: how long it stays open is not known.
-                let grace = asks.iter().map(|ask| ask.grace.span(wait)).max();
+                // Behind the shortest, what was kept so briefly is asked for anew.
+                let grace = asks.iter().map(|ask| ask.grace.span(wait)).min();
+                let kinds = |grace| asks.iter().any(|ask| ask.grace == grace);
+                if kinds(Grace::Brief) && kinds(Grace::Lasting) {
+                    self.mixed.insert(who);
+                }
                 let grace = grace.filter(|_| first).unwrap_or(Duration::ZERO);
                 let until = at.after(grace);
                 self.told += 1;

@@ -12,7 +12,7 @@ mod restart;
 mod rows;
 
 use policy::Moment;
-use policy::slots::{Ask, Book, Bounds, Grace, Holder, Limit, Party};
+use policy::slots::{Ask, Book, Bounds, Grace, Guest, Holder, Limit, Party, Visit};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -65,4 +65,18 @@ fn party(network: u32) -> Party<'static> {
 
 fn holder(n: u32) -> Holder {
     Holder(u128::from(n))
+}
+
+/// One that comes back under one name.
+fn guest(n: u32) -> Guest {
+    holder(n).into()
+}
+
+/// One of them, in the nth /24.
+fn visit(guests: &[Guest], network: u32) -> Visit<'_> {
+    Visit {
+        guests,
+        party: party(network),
+        shared: None,
+    }
 }

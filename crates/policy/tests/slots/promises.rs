@@ -1,6 +1,6 @@
 //! What a client sees, visit by visit.
 
-use crate::{START, ask, bounded, holder, limit, millis, party, secs};
+use crate::{START, ask, bounded, guest, holder, limit, millis, secs, visit};
 use policy::Moment;
 use policy::slots::{Ask, Book, Booking, Bounds, Charge, Counts, Grace};
 
@@ -18,6 +18,7 @@ fn words(booking: Booking, charges: &mut Vec<Charge>) -> String {
             rule,
             wait_secs,
             first,
+            ..
         } => format!("{rule} {wait_secs}{}", if first { "" } else { " again" }),
         Booking::Full { rule, why } => format!("{rule} full: {why:?}"),
     }
@@ -31,7 +32,7 @@ fn play(asks: &[Ask<'_>], visits: Visits<'_>) -> Book {
     let mut charges = Vec::new();
     for (at, who, told) in visits {
         let now = START.after(millis(*at));
-        let booking = book.ask(holder(*who), party(*who), asks, now);
+        let booking = book.ask(visit(&[guest(*who)], *who), asks, now);
         assert_eq!(words(booking, &mut charges), *told, "{who} at {at} ms");
         charges.drain(..).for_each(|charge| book.spend(charge, now));
     }
@@ -150,7 +151,7 @@ fn one_network_is_told_four_times() {
     let mut charges = Vec::new();
     let mut told = |who, network, at: Moment| {
         words(
-            book.ask(holder(who), party(network), &[rate], at),
+            book.ask(visit(&[guest(who)], network), &[rate], at),
             &mut charges,
         )
     };
@@ -175,7 +176,7 @@ fn a_refusal_gives_everything_back() {
     let mut book = bounded(Bounds::default());
     for who in 0..5 {
         let now = START.after(secs(u64::from(who)));
-        match book.ask(holder(who), party(who), &asks, now) {
+        match book.ask(visit(&[guest(who)], who), &asks, now) {
             Booking::Admitted { charge, .. } => book.release(charge, now.after(millis(500))),
             other => panic!("{who}: {other:?}"),
         }
@@ -188,11 +189,11 @@ fn a_refusal_leaves_the_appointment_standing() {
     let mut book = bounded(Bounds::default());
     let mut charges = Vec::new();
     let mut now = START;
-    words(book.ask(holder(1), party(1), &[rate], now), &mut charges);
-    words(book.ask(holder(2), party(2), &[rate], now), &mut charges);
+    words(book.ask(visit(&[guest(1)], 1), &[rate], now), &mut charges);
+    words(book.ask(visit(&[guest(2)], 2), &[rate], now), &mut charges);
     for late in [0, 100, 959] {
         now = START.after(secs(60 + late).min(secs(960)));
-        let told = words(book.ask(holder(2), party(2), &[rate], now), &mut charges);
+        let told = words(book.ask(visit(&[guest(2)], 2), &[rate], now), &mut charges);
         assert!(told.starts_with("in, late"), "{told} at {late}");
         let charge = charges.pop().expect("it was let in");
         book.release(charge, now);
@@ -216,7 +217,7 @@ fn no_configuration_moves_what_was_told() {
         let mut charges = Vec::new();
         let mut told = |who, asks: &[Ask<'_>], at| {
             let now = START.after(secs(at));
-            words(book.ask(holder(who), party(who), asks, now), &mut charges)
+            words(book.ask(visit(&[guest(who)], who), asks, now), &mut charges)
         };
         told(1, &[before], 0);
         assert_eq!(told(2, &[before], 0), "rate 60");
@@ -233,16 +234,28 @@ fn an_operator_ends_promises() {
     let rate = ask("rate", "b@b", limit("1/h burst 1"));
     let mut book = bounded(Bounds::default());
     let mut charges = Vec::new();
-    words(book.ask(holder(1), party(1), &[rate], START), &mut charges);
-    words(book.ask(holder(2), party(2), &[rate], START), &mut charges);
+    words(
+        book.ask(visit(&[guest(1)], 1), &[rate], START),
+        &mut charges,
+    );
+    words(
+        book.ask(visit(&[guest(2)], 2), &[rate], START),
+        &mut charges,
+    );
     assert!(book.forget_holder(holder(2), START));
     assert!(!book.forget_holder(holder(2), START));
-    let told = words(book.ask(holder(3), party(3), &[rate], START), &mut charges);
+    let told = words(
+        book.ask(visit(&[guest(3)], 3), &[rate], START),
+        &mut charges,
+    );
     assert_eq!(told, "rate 3600", "the place is free again");
     assert!(book.forget_key("rate", "b@b", START));
     assert!(!book.forget_key("rate", "b@b", START));
     assert_eq!((book.appointments(), book.calendars()), (0, 0));
-    let told = words(book.ask(holder(3), party(3), &[rate], START), &mut charges);
+    let told = words(
+        book.ask(visit(&[guest(3)], 3), &[rate], START),
+        &mut charges,
+    );
     assert_eq!(told, "in");
     // What was charged before is nobody's business any more.
     for charge in charges {
@@ -264,17 +277,17 @@ fn a_clock_that_is_set_moves_nothing_that_was_told() {
         let wall =
             |at: u64, jump: i64| Moment::from_millis(START.after(secs(at)).as_millis() + jump);
         words(
-            book.ask(holder(1), party(1), &[rate], wall(0, 0)),
+            book.ask(visit(&[guest(1)], 1), &[rate], wall(0, 0)),
             &mut charges,
         );
         words(
-            book.ask(holder(2), party(2), &[rate], wall(0, 0)),
+            book.ask(visit(&[guest(2)], 2), &[rate], wall(0, 0)),
             &mut charges,
         );
         book.tick(wall(30, 0));
         book.tick(wall(30, jump));
         let told = words(
-            book.ask(holder(2), party(2), &[rate], wall(30, jump)),
+            book.ask(visit(&[guest(2)], 2), &[rate], wall(30, jump)),
             &mut charges,
         );
         assert_eq!(told, told_then, "{jump}");
@@ -282,7 +295,7 @@ fn a_clock_that_is_set_moves_nothing_that_was_told() {
             book.tick(wall(at, jump));
         }
         let told = words(
-            book.ask(holder(2), party(2), &[rate], wall(60, jump)),
+            book.ask(visit(&[guest(2)], 2), &[rate], wall(60, jump)),
             &mut charges,
         );
         assert!(told.starts_with("in, late"), "{jump}: {told}");

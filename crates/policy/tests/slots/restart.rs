@@ -3,7 +3,7 @@
 use crate::keeper::{Keeper, Real, Seen, Unit, Visit};
 use crate::law::{VISITORS, exceeded, rules};
 use crate::rows::Rows;
-use crate::{START, ask, holder, limit, millis, party, secs};
+use crate::{START, ask, guest, holder, limit, millis, party, secs, visit};
 use policy::slots::{Booking, Stored};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -186,18 +186,18 @@ proptest! {
                 let mut book = crate::book();
                 book.restore(Stored::Clock { ahead: millis(n[0]) });
                 let saved = Saved { limit: limit(&limits[0]), series: 0, at: at[1], state: state.clone() };
-                book.restore(Stored::Calendar { id: n[2], rule: text.clone(), key: text.clone(), saved });
+                book.restore(Stored::Calendar { id: n[2], rule: text.clone(), key: text.clone(), client: Some(party(2).client), saved });
                 for calendar in [n[2], n[3]] {
                     book.restore(Stored::Appointment {
-                        id: n[4] ^ calendar, holder: holder(1), client: party(1).client,
+                        id: n[4] ^ calendar, guests: vec![guest(1)], client: party(1).client,
                         sender: text.clone(), recipient: text.clone(), rule: text.clone(),
                         asked: at[5], due: at[6], until: at[7],
-                        holds: vec![Hold { calendar, series: 0, units, at: at[8] }],
+                        holds: vec![Hold { calendar, series: 0, units, at: at[8], brief: n[5] % 2 == 0 }],
                     });
                 }
                 let asks = [ask(&text, &text, limit(&limits[1]))];
                 for now in [START, at[0], at[6], at[7], START] {
-                    if let Booking::Admitted { charge, .. } = book.ask(holder(1), party(1), &asks, now) {
+                    if let Booking::Admitted { charge, .. } = book.ask(visit(&[guest(1)], 1), &asks, now) {
                         book.release(charge, now);
                     }
                     book.tick(now);

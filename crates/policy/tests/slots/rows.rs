@@ -22,13 +22,25 @@ impl Rows {
                         Stored::Appointment { id, .. } => (&mut self.appointments, *id),
                         Stored::Clock { .. } => panic!("{stored:?} has a change of its own"),
                     };
-                    assert!(rows.insert(id, stored).is_none(), "two rows named {id}");
+                    let again = matches!(stored, Stored::Appointment { .. });
+                    let before = rows.insert(id, stored);
+                    assert!(again || before.is_none(), "two rows named {id}");
                 }
                 Change::Count { id, saved: now } => match self.calendars.get_mut(&id) {
                     Some(Stored::Calendar { saved, .. }) => *saved = now,
                     other => panic!("no calendar {id}: {other:?}"),
                 },
                 Change::Clock { ahead } => self.ahead = ahead,
+                Change::Guests {
+                    id,
+                    guests: now,
+                    holds: has,
+                } => match self.appointments.get_mut(&id) {
+                    Some(Stored::Appointment { guests, holds, .. }) => {
+                        (*guests, *holds) = (now, has);
+                    }
+                    other => panic!("no appointment {id}: {other:?}"),
+                },
                 Change::DropCalendar { id } => {
                     assert!(self.calendars.remove(&id).is_some(), "no calendar {id}");
                 }

@@ -334,8 +334,9 @@ fn forget(engine: &mut Engine, row: &Row, now: Moment) -> bool {
     match row {
         Row::Greylist(stored @ greylist::Stored::Record { .. })
         | Row::Greylist(stored @ greylist::Stored::Known { .. }) => engine.greylist.forget(stored),
-        Row::Slots(slots::Stored::Appointment { holder, .. }) => {
-            engine.book.forget_holder(*holder, now)
+        Row::Slots(slots::Stored::Appointment { guests, .. }) => {
+            let mut names = guests.iter().flat_map(|guest| &guest.0);
+            names.any(|name| engine.book.forget_holder(*name, now))
         }
         Row::Slots(slots::Stored::Calendar { rule, key, .. }) => {
             engine.book.forget_key(rule, key, now)

@@ -165,9 +165,9 @@ fn an_administrator_can_read_every_table() {
     assert_eq!(
         rows(&path, "calendar"),
         [
-            "1|rate|b@y.example|60/h burst 1|0|1767225900000|0|-|-",
-            "2|quota|x.example|2/d|0|1767225900000|-|1|0",
-            "3|quota|z.example|2/d|0|1767225900000|-|1|0",
+            "1|rate|b@y.example|60/h burst 1|0|1767225900000|0|-|-|192.0.2.7",
+            "2|quota|x.example|2/d|0|1767225900000|-|1|0|192.0.2.7",
+            "3|quota|z.example|2/d|0|1767225900000|-|1|0|192.0.2.8",
         ]
     );
     assert_eq!(
@@ -272,4 +272,26 @@ fn who_never_came_back_is_read_from_the_file() {
         told.iter().all(|offender| offender.listed),
         "by the settings that are asked about"
     );
+}
+
+/// As it was before rows said who opened a calendar, and before an appointment could have several guests.
+#[test]
+fn a_file_without_the_newer_columns_is_taken_over() {
+    let room = Room::new();
+    furnished(&room).close().unwrap();
+    let path = room.path();
+    let before = rows(&path, "appointment");
+    let file = Connection::open(&path).unwrap();
+    file.execute_batch("ALTER TABLE calendar DROP COLUMN client")
+        .unwrap();
+    drop(file);
+    let server = Records::open(&path, limits(), at(340)).unwrap();
+    assert_eq!(server.damage(), None);
+    assert_eq!(rows(&path, "appointment"), before);
+    server.with(at(350), |engine, now| {
+        engine.mailboxes.room("b@y.example", now)
+    });
+    let mail = |client, sender| mail(&server, client, sender, "b@y.example", at(358));
+    assert_eq!(mail("192.0.2.8", "c@z.example"), "ok", "at the time told");
+    server.close().unwrap();
 }

@@ -1,6 +1,7 @@
 //! What an appointment has in calendars, as one text: `5/0:row:29453760+1@1767225600000`, with spaces between.
 //!
-//! That is: of calendar 5, in its numbering 0, a row of slots from 29453760 on, 1 unit, which counts at that moment.
+//! That is: of calendar 5, in its numbering 0, a row of slots from 29453760 on, 1 unit, which counts at that moment. A `!`
+//! behind it: it goes to whoever is there soon after the time told.
 
 use policy::Moment;
 use policy::slots::{Hold, Units};
@@ -17,10 +18,11 @@ fn hold_text(hold: &Hold) -> String {
         Units::Window { window, units } => ("window", window, units),
     };
     format!(
-        "{}/{}:{kind}:{first}+{units}@{}",
+        "{}/{}:{kind}:{first}+{units}@{}{}",
         hold.calendar,
         hold.series,
-        hold.at.as_millis()
+        hold.at.as_millis(),
+        if hold.brief { "!" } else { "" }
     )
 }
 
@@ -31,6 +33,10 @@ pub(super) fn read(text: &str) -> Option<Vec<Hold>> {
 
 fn read_hold(text: &str) -> Option<Hold> {
     let (text, at) = text.split_once('@')?;
+    let (at, brief) = match at.strip_suffix('!') {
+        Some(at) => (at, true),
+        None => (at, false),
+    };
     let (text, units) = text.split_once('+')?;
     let (text, first) = text.rsplit_once(':')?;
     let (text, kind) = text.split_once(':')?;
@@ -53,6 +59,7 @@ fn read_hold(text: &str) -> Option<Hold> {
             _ => return None,
         },
         at: Moment::from_millis(at.parse().ok()?),
+        brief,
     })
 }
 
@@ -71,6 +78,7 @@ mod tests {
             "-5/0:row:1+1@0",
             "5/0:row:1+@0",
             "5/0:row:1+1@0 x",
+            "5/0:row:1+1@0!!",
         ] {
             assert_eq!(read(text), None, "{text}");
         }
@@ -79,13 +87,13 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_read_as_it_was_written(
-            numbers in prop::collection::vec(any::<(u64, u32, u64, u64, i64)>(), 0..4),
+            numbers in prop::collection::vec(any::<(u64, u32, u64, u64, i64, bool)>(), 0..4),
             kinds in any::<[u8; 4]>(),
         ) {
             let holds: Vec<Hold> = numbers
                 .into_iter()
                 .zip(kinds)
-                .map(|((calendar, series, first, units, at), kind)| Hold {
+                .map(|((calendar, series, first, units, at, brief), kind)| Hold {
                     calendar,
                     series,
                     units: match kind % 3 {
@@ -94,6 +102,7 @@ mod tests {
                         _ => Units::Window { window: first, units },
                     },
                     at: Moment::from_millis(at),
+                    brief,
                 })
                 .collect();
             prop_assert_eq!(read(&text(&holds)), Some(holds));

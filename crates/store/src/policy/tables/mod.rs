@@ -11,6 +11,7 @@ pub(super) mod slots;
 pub(super) mod stats;
 
 mod cell;
+mod guests;
 mod holds;
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The tables of rates, quotas and load.
 
 use super::cell::{millis, number, parsed, read_millis, read_moment, read_number, wrong};
-use super::{Source, holds, run};
+use super::{Source, guests, holds, run};
 use policy::Moment;
-use policy::slots::{Book, Change, Holder, Saved, State, Stored};
+use policy::slots::{Book, Change, Saved, State, Stored};
 use rusqlite::{Connection, Error, Row, Transaction, params};
 use std::time::Duration;
 
@@ -17,11 +17,12 @@ CREATE TABLE IF NOT EXISTS calendar (
     counted_at INTEGER NOT NULL, -- what follows was so at that time, ms since 1970
     bank       INTEGER,          -- of a rate: slots that passed unused and may be used still
     used       INTEGER,          -- of a quota: in this window
-    booked     INTEGER           -- of a quota: in the next
+    booked     INTEGER,          -- of a quota: in the next
+    client     TEXT              -- who opened it; none in rows of an earlier release
 );
 CREATE TABLE IF NOT EXISTS appointment (
     id         INTEGER PRIMARY KEY,
-    holder     TEXT NOT NULL,    -- who may claim it: 128 bits in hexadecimal, a keyed hash
+    holder     TEXT NOT NULL,    -- who may claim it: keyed hashes of 128 bits, a guest's with + between, guests with spaces
     client     TEXT NOT NULL,
     sender     TEXT NOT NULL,
     recipient  TEXT NOT NULL,
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS appointment (
     asked      INTEGER NOT NULL, -- the first visit, ms since 1970
     due        INTEGER NOT NULL, -- the time told
     expires    INTEGER NOT NULL, -- the last moment at which this counts
-    holds      TEXT NOT NULL     -- CALENDAR/SERIES:row:SLOT+UNITS@TIME, with spaces between
+    holds      TEXT NOT NULL     -- CALENDAR/SERIES:row:SLOT+UNITS@TIME, with spaces between; nothing once it is used
 );
 CREATE TABLE IF NOT EXISTS clock (
     id         INTEGER PRIMARY KEY CHECK (id = 1),
@@ -40,7 +41,7 @@ CREATE TABLE IF NOT EXISTS clock (
 pub(in crate::policy) const CALENDARS: Source<Stored> = Source {
     table: "calendar",
     key: "id",
-    columns: "rule, key, allowed, series, counted_at, bank, used, booked",
+    columns: "rule, key, allowed, series, counted_at, bank, used, booked, client",
     read: calendar,
 };
 
@@ -59,7 +60,13 @@ pub(super) const CLOCK: Source<Stored> = Source {
 };
 
 pub(in crate::policy) fn prepare(connection: &Connection) -> Result<(), Error> {
-    connection.execute_batch(SCHEMA)
+    connection.execute_batch(SCHEMA)?;
+    let has_client = "SELECT count(*) FROM pragma_table_info('calendar') WHERE name = 'client'";
+    let count: i64 = connection.query_row(has_client, [], |row| row.get(0))?;
+    match count {
+        0 => connection.execute_batch("ALTER TABLE calendar ADD COLUMN client TEXT"),
+        _ => Ok(()),
+    }
 }
 
 /// In the order that the book demands.
@@ -82,6 +89,10 @@ fn calendar(row: &Row<'_>) -> Result<Stored, Error> {
         id: read_number(row, 0)?,
         rule: row.get(1)?,
         key: row.get(2)?,
+        client: match row.get_ref(9)?.as_str_or_null()? {
+            Some(_) => Some(parsed(row, 9)?),
+            None => None,
+        },
         saved: Saved {
             limit,
             series: row.get(4)?,
@@ -100,12 +111,11 @@ fn calendar(row: &Row<'_>) -> Result<Stored, Error> {
 }
 
 fn appointment(row: &Row<'_>) -> Result<Stored, Error> {
-    let holder = row.get_ref(1)?.as_str()?;
-    let holder = u128::from_str_radix(holder, 16).map_err(|error| wrong(1, error))?;
+    let guests = guests::read(row.get_ref(1)?.as_str()?);
     let holds = holds::read(row.get_ref(9)?.as_str()?);
     Ok(Stored::Appointment {
         id: read_number(row, 0)?,
-        holder: Holder(holder),
+        guests: guests.ok_or_else(|| wrong(1, "who may claim it can't be read"))?,
         client: parsed(row, 2)?,
         sender: row.get(3)?,
         recipient: row.get(4)?,
@@ -125,6 +135,15 @@ pub(in crate::policy) fn apply(
         Change::Keep(stored) => keep(transaction, stored),
         Change::Count { id, saved } => count(transaction, *id, saved),
         Change::Clock { ahead } => set_clock(transaction, *ahead),
+        Change::Guests {
+            id,
+            guests,
+            holds: held,
+        } => run(
+            transaction,
+            "UPDATE appointment SET holder = ?2, holds = ?3 WHERE id = ?1",
+            params![number(*id), guests::text(guests), holds::text(held)],
+        ),
         Change::DropCalendar { id } => run(
             transaction,
             "DELETE FROM calendar WHERE id = ?1",
@@ -145,19 +164,25 @@ fn keep(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), Error> {
             id,
             rule,
             key,
+            client,
             saved,
         } => {
             run(
                 transaction,
-                "INSERT OR REPLACE INTO calendar (id, rule, key, allowed, series, counted_at) \
-                 VALUES (?1, ?2, ?3, '', 0, 0)",
-                params![number(*id), rule, key],
+                "INSERT OR REPLACE INTO calendar (id, rule, key, allowed, series, counted_at, client) \
+                 VALUES (?1, ?2, ?3, '', 0, 0, ?4)",
+                params![
+                    number(*id),
+                    rule,
+                    key,
+                    client.map(|client| client.to_string())
+                ],
             )?;
             count(transaction, *id, saved)
         }
         Stored::Appointment {
             id,
-            holder,
+            guests,
             client,
             sender,
             recipient,
@@ -173,7 +198,7 @@ fn keep(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), Error> {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 number(*id),
-                format!("{:032x}", holder.0),
+                guests::text(guests),
                 client.to_string(),
                 sender,
                 recipient,

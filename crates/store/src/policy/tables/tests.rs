@@ -183,7 +183,7 @@ mod greylisting {
 
 mod limits {
     use super::*;
-    use ::policy::slots::{Change, Hold, Holder, Limit, Saved, State, Stored, Units};
+    use ::policy::slots::{Change, Guest, Hold, Holder, Limit, Saved, State, Stored, Units};
 
     fn saved() -> impl Strategy<Value = Saved> {
         let limit = (1..1u64 << 40, 1..10_000u64, prop::option::of(1..1u64 << 40));
@@ -226,24 +226,24 @@ mod limits {
                     },
                 },
                 at,
+                brief: first % 2 == 0,
             },
         )
     }
 
+    fn guests() -> impl Strategy<Value = Vec<Guest>> {
+        let guest = prop::collection::vec(any::<u128>().prop_map(Holder), 1..3).prop_map(Guest);
+        prop::collection::vec(guest, 0..4)
+    }
+
     fn appointment(id: u64) -> impl Strategy<Value = Stored> {
-        let texts = (
-            any::<u128>(),
-            any::<std::net::IpAddr>(),
-            text(),
-            text(),
-            text(),
-        );
+        let texts = (guests(), any::<std::net::IpAddr>(), text(), text(), text());
         let times = (moment(), moment(), moment());
         (texts, times, prop::collection::vec(hold(), 0..4)).prop_map(
-            move |((holder, client, sender, recipient, rule), (asked, due, until), holds)| {
+            move |((guests, client, sender, recipient, rule), (asked, due, until), holds)| {
                 Stored::Appointment {
                     id,
-                    holder: Holder(holder),
+                    guests,
                     client,
                     sender,
                     recipient,
@@ -259,10 +259,10 @@ mod limits {
 
     proptest! {
         #[test]
-        fn calendars(steps in prop::collection::vec((number(), text(), text(), saved(), prop::option::of(saved()), any::<bool>()), 0..10)) {
+        fn calendars(steps in prop::collection::vec((number(), text(), any::<Option<std::net::IpAddr>>(), saved(), prop::option::of(saved()), any::<bool>()), 0..10)) {
             let (mut changes, mut model_steps) = (Vec::new(), Vec::new());
-            for (id, rule, key, saved, counted, gone) in steps {
-                let keep = |saved| Stored::Calendar { id, rule: rule.clone(), key: key.clone(), saved };
+            for (id, key, client, saved, counted, gone) in steps {
+                let keep = |saved| Stored::Calendar { id, rule: "a rule".to_owned(), key: key.clone(), client, saved };
                 changes.push(Change::Keep(keep(saved.clone())));
                 changes.extend(counted.clone().map(|saved| Change::Count { id, saved }));
                 if gone {
@@ -275,10 +275,14 @@ mod limits {
         }
 
         #[test]
-        fn appointments(steps in prop::collection::vec((0..5u64).prop_flat_map(|id| (Just(id), appointment(id), any::<bool>())), 0..10)) {
+        fn appointments(steps in prop::collection::vec((0..5u64).prop_flat_map(|id| (Just(id), appointment(id), any::<bool>(), prop::option::of((guests(), prop::collection::vec(hold(), 0..2))))), 0..10)) {
             let (mut changes, mut model_steps) = (Vec::new(), Vec::new());
-            for (id, stored, gone) in steps {
+            for (id, mut stored, gone, other) in steps {
                 changes.push(Change::Keep(stored.clone()));
+                if let (Some((others, has)), Stored::Appointment { guests, holds, .. }) = (other, &mut stored) {
+                    (*guests, *holds) = (others.clone(), has.clone());
+                    changes.push(Change::Guests { id, guests: others, holds: has });
+                }
                 if gone {
                     changes.push(Change::DropAppointment { id });
                 }

@@ -1,0 +1,323 @@
+//! Who is told a time for a mail, and comes back for it: its recipients together or each alone, from where it came or from
+//! another address of its pool.
+
+use super::*;
+use crate::greylist::Origin;
+
+const OK: &str = "ok";
+
+fn load(limit: &str, more: impl IntoIterator<Item = LimitRule>) -> Rules {
+    Rules {
+        load: Some(limit.parse::<Limit>().unwrap()),
+        ..limits(more)
+    }
+}
+
+impl World {
+    /// One mail to all of these, in one session, taken where somebody is let in.
+    fn mail(&mut self, client: &str, sender: &str, recipients: &[&str]) -> Vec<String> {
+        let mut session = Session::default();
+        let all = recipients.iter();
+        let said = all
+            .map(|to| self.say(&mut session, rcpt(client, sender, to)))
+            .collect();
+        let now = self.now();
+        self.engine.taken(&mut session, now);
+        said
+    }
+
+    /// What is told after its content.
+    fn content(&mut self, sender: &str, recipients: &[&str], octets: u64) -> String {
+        let mut session = Session::default();
+        for to in recipients {
+            assert_eq!(self.say(&mut session, rcpt("192.0.2.1", sender, to)), OK);
+        }
+        let end = Event {
+            size: octets,
+            ..event(Stage::Message, "192.0.2.1", sender, "")
+        };
+        let said = self.say(&mut session, end);
+        let now = self.now();
+        if said == OK {
+            self.engine.taken(&mut session, now);
+        }
+        said
+    }
+}
+
+const ALL: [&str; 4] = ["a@d.example", "b@d.example", "c@d.example", "e@d.example"];
+
+fn waits(wait: u64, recipients: usize) -> Vec<String> {
+    vec![format!("450 4.7.0 TIME={wait} Too much mail from your network"); recipients]
+}
+
+fn per_client() -> World {
+    let mut world = World::new(limits([limit(
+        Counted::Messages,
+        Scope::Client,
+        "6/min burst 1",
+    )]));
+    assert_eq!(world.rcpt("192.0.2.9", "x@c.example", "x@d.example"), OK);
+    assert_eq!(
+        world.mail("192.0.2.1", "s@c.example", &ALL),
+        waits(10, ALL.len())
+    );
+    world
+}
+
+#[test]
+fn recipients_that_were_told_one_time_come_in_any_order() {
+    let mut world = per_client();
+    world.sleep(10);
+    let turned: Vec<_> = ALL.iter().rev().copied().collect();
+    assert_eq!(world.mail("192.0.2.1", "s@c.example", &turned), [OK; 4]);
+    // It was one mail, and is over: none of them has anything left.
+    let said = world.mail("192.0.2.1", "s@c.example", &ALL[..1]);
+    assert_eq!(said, waits(10, 1));
+}
+
+#[test]
+fn recipients_that_were_told_one_time_come_each_alone() {
+    let mut world = per_client();
+    world.sleep(8);
+    for to in [ALL[2], ALL[0], ALL[3]] {
+        assert_eq!(world.mail("192.0.2.1", "s@c.example", &[to]), [OK], "{to}");
+    }
+    // They took the place of one mail.
+    let said = world.mail("192.0.2.1", "other@c.example", &[ALL[0]]);
+    assert_eq!(said, waits(12, 1));
+    let said = world.mail("192.0.2.1", "s@c.example", &[ALL[2]]);
+    assert_eq!(said, waits(22, 1), "each once");
+    world.sleep(600);
+    assert_eq!(world.mail("192.0.2.1", "s@c.example", &[ALL[1]]), [OK]);
+}
+
+/// What is refused after all gives the place back to those that are yet to come.
+#[test]
+fn a_recipient_that_is_given_up_takes_nothing_from_the_others() {
+    let mut world = per_client();
+    world.sleep(10);
+    let mut session = Session::default();
+    let first = rcpt("192.0.2.1", "s@c.example", ALL[0]);
+    assert_eq!(world.say(&mut session, first), OK);
+    let now = world.now();
+    world.engine.gave_up(&mut session, now);
+    assert_eq!(world.mail("192.0.2.1", "s@c.example", &ALL), [OK; 4]);
+}
+
+/// Where each recipient costs a unit, each has a place of its own.
+#[test]
+fn recipients_that_count_each_have_each_a_place() {
+    let mut world = World::new(limits([limit(
+        Counted::Recipients,
+        Scope::Client,
+        "6/min burst 1",
+    )]));
+    assert_eq!(world.rcpt("192.0.2.9", "x@c.example", "x@d.example"), OK);
+    let told = world.mail("192.0.2.1", "s@c.example", &ALL);
+    let expected: Vec<_> = [10, 20, 30, 40].map(|wait| waits(wait, 1)).concat();
+    assert_eq!(told, expected);
+    for to in ALL {
+        world.sleep(10);
+        assert_eq!(world.mail("192.0.2.1", "s@c.example", &[to]), [OK]);
+    }
+}
+
+#[test]
+fn what_is_told_behind_the_content_is_kept_for_each_recipient() {
+    for alone in [false, true] {
+        let octets = limit(Counted::Octets, Scope::Sender, "600/min burst 100");
+        let mut world = World::new(limits([octets]));
+        let sender = "s@c.example";
+        assert_eq!(world.content(sender, &ALL[..1], 100), OK);
+        let told = world.content(sender, &ALL[..2], 60);
+        assert_eq!(told, "450 4.7.0 TIME=6 Too much mail from this sender");
+        world.sleep(6);
+        if alone {
+            assert_eq!(world.content(sender, &ALL[1..2], 60), OK);
+            assert_eq!(world.content(sender, &ALL[..1], 60), OK);
+        } else {
+            assert_eq!(world.content(sender, &[ALL[1], ALL[0]], 60), OK);
+        }
+    }
+}
+
+/// A place that a mail was told is that mail's, not the next one's of its client.
+#[test]
+fn a_place_of_the_loads_is_the_mails_that_was_told_it() {
+    let mut world = World::new(load("6/min burst 1", []));
+    let connect = event(Stage::Connect, "192.0.2.1", "", "");
+    let mut session = Session::default();
+    assert_eq!(world.say(&mut session, connect), OK);
+    let said = |world: &mut World, session: &mut Session, sender: &str| {
+        let said = world.say(session, rcpt("192.0.2.1", sender, ALL[0]));
+        let now = world.now();
+        world.engine.taken(session, now);
+        said
+    };
+    let wait = |secs| format!("451 4.3.2 TIME={secs} Too busy");
+    assert_eq!(said(&mut world, &mut session, "1@c.example"), OK);
+    for (sender, secs) in [
+        ("2@c.example", 10),
+        ("3@c.example", 20),
+        ("4@c.example", 30),
+    ] {
+        assert_eq!(said(&mut world, &mut session, sender), wait(secs));
+    }
+    world.sleep(10);
+    // A new session: it is let in for the place that waits for it, and another mail does not get that.
+    let mut session = Session::default();
+    assert_eq!(world.say(&mut session, connect), OK);
+    assert_eq!(said(&mut world, &mut session, "5@c.example"), wait(30));
+    assert_eq!(said(&mut world, &mut session, "2@c.example"), OK);
+    world.sleep(10);
+    let mut session = Session::default();
+    assert_eq!(world.say(&mut session, connect), OK);
+    assert_eq!(said(&mut world, &mut session, "3@c.example"), OK);
+}
+
+/// Load and rates agree on one time, and that is the only one that is told.
+#[test]
+fn load_and_rates_reserve_at_one_time() {
+    let rate = limit(Counted::Messages, Scope::Sender, "2/min burst 1");
+    let mut world = World::new(load("20/min burst 2", [rate]));
+    let sender = "s@c.example";
+    assert_eq!(world.mail("192.0.2.1", sender, &ALL[..1]), [OK]);
+    let told = world.mail("192.0.2.1", sender, &ALL[..1]);
+    assert_eq!(told, ["450 4.7.0 TIME=30 Too much mail from this sender"]);
+    for n in 0..40 {
+        let client = format!("198.51.{n}.1");
+        world.mail(&client, "other@e.example", &ALL[..1]);
+    }
+    world.sleep(30);
+    assert_eq!(world.mail("192.0.2.1", sender, &ALL[..1]), [OK]);
+}
+
+/// The load's part of it goes to whoever is there; who comes later than that is told by load alone, and once.
+#[test]
+fn who_is_late_keeps_its_place_in_the_rate_and_asks_for_load_anew() {
+    let rate = limit(Counted::Messages, Scope::Sender, "2/min burst 1");
+    let mut world = World::new(load("6/min burst 1", [rate]));
+    let sender = "s@c.example";
+    assert_eq!(world.mail("192.0.2.1", sender, &ALL[..1]), [OK]);
+    let told = world.mail("192.0.2.1", sender, &ALL[..1]);
+    assert_eq!(told, ["450 4.7.0 TIME=30 Too much mail from this sender"]);
+    world.sleep(40);
+    let now = world.now();
+    world.engine.tick(now);
+    // Its slot has passed to whoever is there, and here they are.
+    for n in 0..3 {
+        let client = format!("198.51.{n}.1");
+        world.mail(&client, &format!("{n}@e.example"), &ALL[..1]);
+    }
+    let told = world.mail("192.0.2.1", sender, &ALL[..1]);
+    assert_eq!(told, ["451 4.3.2 TIME=30 Too busy"]);
+    world.sleep(30);
+    assert_eq!(world.mail("192.0.2.1", sender, &ALL[..1]), [OK]);
+}
+
+/// Big providers come back from another address.
+#[test]
+fn a_place_is_kept_for_the_pool() {
+    let mut world = World::new(limits([limit(
+        Counted::Messages,
+        Scope::Recipient,
+        "1/h burst 1",
+    )]));
+    assert_eq!(world.rcpt("203.0.113.1", "x@x.example", ALL[0]), OK);
+    let spf = |pool: &str| {
+        Fact::Known(Spf {
+            finding: Finding::Pass,
+            domain: "c.example".to_owned(),
+            pool: pool.parse::<Origin>().ok(),
+        })
+    };
+    let visit = |world: &mut World, client: &str, pool: &str| {
+        let mut session = Session::default();
+        session.facts.spf = spf(pool);
+        let said = world.say(&mut session, rcpt(client, "s@c.example", ALL[0]));
+        let now = world.now();
+        world.engine.taken(&mut session, now);
+        said
+    };
+    let told = "450 4.2.1 TIME=3600 Too much mail for this recipient";
+    assert_eq!(visit(&mut world, "192.0.2.1", "spf:c.example"), told);
+    world.sleep(3_600);
+    let other = visit(&mut world, "198.51.100.1", "spf:other.example");
+    assert_ne!(other, OK, "of another pool");
+    assert_eq!(visit(&mut world, "198.51.100.2", "spf:c.example"), OK);
+    assert_ne!(visit(&mut world, "192.0.2.1", "spf:c.example"), OK, "once");
+}
+
+/// What the operator or the administrator lets in at RCPT is let in with its content too.
+#[test]
+fn who_is_exempt_is_so_until_the_end_of_the_mail() {
+    let octets = limit(Counted::Octets, Scope::Client, "1/h burst 1");
+    let exempt = |recipients: &[&str]| Exempt {
+        visit: crate::greylist::Exemptions {
+            recipients: recipients.iter().collect(),
+            ..Exempt::default().visit
+        },
+        ..Exempt::default()
+    };
+    let mut world = World::new(Rules {
+        exempt: exempt(&[ALL[1]]),
+        checks: Checks {
+            dmarc: true,
+            ..Checks::default()
+        },
+        ..limits([octets])
+    });
+    let now = world.now();
+    let entry = Entry {
+        subject: Subject::parse("sender", "friend@c.example").unwrap(),
+        action: Action::Allow,
+        until: None,
+        note: String::new(),
+        made: now,
+    };
+    world.engine.lists.set(entry).unwrap();
+    for (sender, to, expected) in [
+        ("friend@c.example", ALL[0], OK),
+        ("s@c.example", ALL[1], OK),
+        (
+            "s@c.example",
+            ALL[0],
+            "450 4.7.0 Too much mail from your network",
+        ),
+    ] {
+        let said = world.content(sender, &[to], 1_000);
+        assert_eq!(said, expected, "{sender} {to}");
+    }
+    let both = world.content("s@c.example", &[ALL[1], ALL[0]], 1_000);
+    assert_ne!(both, OK, "one of them is not exempt");
+}
+
+/// Nobody is sent away at the door who may turn out to be exempt.
+#[test]
+fn who_may_be_exempt_is_not_refused_as_it_connects() {
+    let connections = limit(Counted::Connections, Scope::Client, "1/h burst 1");
+    let mut world = World::new(Rules {
+        exempt: Exempt {
+            names: ["x.c.example"].iter().collect(),
+            ..Exempt::default()
+        },
+        ..load("1/h burst 1", [connections])
+    });
+    let come = |world: &mut World, name: Option<&str>| {
+        let mut session = Session::default();
+        let connect = event(Stage::Connect, "192.0.2.1", "", "");
+        assert_eq!(world.say(&mut session, connect), OK);
+        session.facts.reverse = Fact::Known(Reverse {
+            name: name.map(str::to_owned),
+            confirmed: name.is_some(),
+        });
+        world.say(&mut session, rcpt("192.0.2.1", "s@c.example", ALL[0]))
+    };
+    assert_eq!(come(&mut world, None), OK);
+    for _ in 0..3 {
+        let told = come(&mut world, None);
+        assert!(told.starts_with("45"), "{told}");
+        assert_eq!(come(&mut world, Some("x.c.example")), OK);
+    }
+}

@@ -1,0 +1,3 @@
+//! All rules together, over virtual time.
+
+mod law_of_engine;
