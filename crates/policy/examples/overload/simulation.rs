@@ -103,6 +103,7 @@ fn visit(
         cost: 1,
         horizon,
         grace: Grace::Brief,
+        exact: false,
     };
     let party = Party {
         client: IpAddr::V4(Ipv4Addr::from((10 << 24) | (client << 8) | 1)),

@@ -25,6 +25,7 @@ pub(super) struct Touched<'e> {
     cost: u64,
     horizon: Duration,
     grace: Grace,
+    exact: bool,
     /// It counts a mail, or its session, once, however many recipients that has.
     pub(super) once: bool,
 }
@@ -39,6 +40,7 @@ impl<'e> Touched<'e> {
             cost: 1,
             horizon: LOAD_HORIZON,
             grace: Grace::Brief,
+            exact: false,
             once: true,
         }
     }
@@ -51,6 +53,7 @@ impl<'e> Touched<'e> {
             cost,
             horizon: rule.limit.period(),
             grace: Grace::Lasting,
+            exact: rule.of == Counted::Octets,
             once: matches!(rule.of, Counted::Connections | Counted::Messages),
         }
     }
@@ -63,6 +66,7 @@ impl<'e> Touched<'e> {
             cost: self.cost,
             horizon: self.horizon,
             grace: self.grace,
+            exact: self.exact,
         }
     }
 

@@ -7,7 +7,7 @@ use super::change::{Change, Stored};
 use super::clock::Clock;
 use super::count::{Counts, Tally};
 use super::{
-    Ask, Booking, Bounds, Charge, EARLY, GUESTS_MAX, Grace, Guest, Kept, Party, Took, Visit, Why,
+    Ask, Booking, Bounds, Charge, EARLY, GUESTS_MAX, Grace, Guest, Party, Took, Visit, Why,
 };
 use crate::greylist::Secret;
 use crate::{Block, Moment};
@@ -28,7 +28,7 @@ const ROUNDS_MAX: usize = 256;
 /// names of rules: they go out with the [`Change`] for whoever stores them.
 #[derive(Debug)]
 pub struct Book {
-    bounds: Bounds,
+    pub(super) bounds: Bounds,
     pub(super) clock: Clock,
     pub(super) calendars: Calendars,
     pub(super) appointments: Appointments,
@@ -39,10 +39,10 @@ pub struct Book {
 }
 
 /// One limit of an event, with its calendar.
-struct Wanted<'a> {
-    ask: Ask<'a>,
-    rule: Arc<str>,
-    calendar: u64,
+pub(super) struct Wanted<'a> {
+    pub(super) ask: Ask<'a>,
+    pub(super) rule: Arc<str>,
+    pub(super) calendar: u64,
 }
 
 impl Book {
@@ -155,152 +155,8 @@ impl Book {
         })
     }
 
-    /// Somebody who was told a time is here. `None`: it comes too late, and has none any more; or it never had.
-    fn come_back(
-        &mut self,
-        visit: Visit<'_>,
-        asks: &[Ask<'_>],
-        now: Moment,
-    ) -> Option<Result<Booking, NoTime>> {
-        loop {
-            let id = self.appointments.of(visit.guests, now)?;
-            let row = self.appointments.get(id)?;
-            if now > row.until {
-                self.end(id, now);
-                continue;
-            }
-            if now > row.brief_end() {
-                self.lapse(id, now);
-            }
-            return Some(self.visit(id, visit, asks, now));
-        }
-    }
-
-    fn visit(
-        &mut self,
-        id: u64,
-        visit: Visit<'_>,
-        asks: &[Ask<'_>],
-        now: Moment,
-    ) -> Result<Booking, NoTime> {
-        let nothing = || (Arc::from(""), Why::Tables);
-        let row = self.appointments.get(id).ok_or_else(nothing)?;
-        let (rule, due) = (row.rule.clone(), row.due);
-        if now.after(EARLY) < due {
-            self.tally.of(&rule).early += 1;
-            self.seat(id, visit.guests);
-            return Ok(told_again(id, rule, due, now));
-        }
-        if row.lapsed
-            && let Some(told) = self.renew(id, visit, asks, now)?
-        {
-            return Ok(told);
-        }
-        self.claim(id, visit.guests, now).ok_or_else(nothing)
-    }
-
-    /// Nothing is asked of these, but an appointment that one of them may come for now is used up.
-    pub fn pass(&mut self, guests: &[Guest], now: Moment) -> Option<Booking> {
-        let now = self.own_time(now);
-        let id = self.appointments.of(guests, now)?;
-        let row = self.appointments.get(id)?;
-        let comes = row.due <= now.after(EARLY) && now <= row.until;
-        comes.then(|| self.claim(id, guests, now)).flatten()
-    }
-
-    fn claim(&mut self, id: u64, guests: &[Guest], now: Moment) -> Option<Booking> {
-        let row = self.appointments.get(id)?;
-        let kept = Kept {
-            rule: row.rule.clone(),
-            waited: now.since(row.asked),
-            late: now.since(row.due),
-            first: !row.came,
-        };
-        // What it has counts for the first of its guests.
-        let holds = match row.is_empty_inside() {
-            true => row.holds.clone(),
-            false => Vec::new(),
-        };
-        if kept.first {
-            self.tally.of(&kept.rule).kept(kept.late);
-        }
-        let guests = self.appointments.claim(id, guests);
-        Some(Booking::Admitted {
-            charge: Charge(Took::Claimed { id, guests, holds }),
-            kept: Some(kept),
-        })
-    }
-
-    /// What was kept briefly went to others: it is taken where there is room, or told anew. `None`: there was room.
-    fn renew(
-        &mut self,
-        id: u64,
-        visit: Visit<'_>,
-        asks: &[Ask<'_>],
-        now: Moment,
-    ) -> Result<Option<Booking>, NoTime> {
-        let client = visit.party.client;
-        let brief = asks.iter().filter(|ask| ask.grace == Grace::Brief);
-        let brief: Vec<_> = brief.copied().collect();
-        let wanted = self.open(&brief, client, now)?;
-        let agreed = self.agree(&wanted, now)?;
-        let at = agreed.as_ref().map_or(now, |(at, _)| *at);
-        let holds = self.take(&wanted, client, at);
-        for hold in &holds {
-            self.calendars
-                .with(hold, now, |calendar| calendar.holds += 1);
-        }
-        let wait_secs = whole_secs(at.since(now));
-        let wait = Duration::from_secs(wait_secs);
-        self.appointments.change(id, |row| {
-            row.holds.extend(holds);
-            row.lapsed = false;
-            if let Some((at, rule)) = &agreed {
-                (row.due, row.rule) = (*at, rule.clone());
-                let until = now.after(wait).after(Grace::Lasting.span(wait));
-                row.until = row.until.max(until);
-            }
-        });
-        let Some((_, rule)) = agreed else {
-            self.appointments.touch(id);
-            return Ok(None);
-        };
-        self.keep(id, visit.party);
-        self.tally.of(&rule).told += 1;
-        Ok(Some(Booking::Told {
-            id,
-            rule,
-            wait_secs,
-            first: true,
-        }))
-    }
-
-    /// One more of a mail that was told a time: it shares that.
-    fn share(&mut self, visit: Visit<'_>, now: Moment) -> Option<Booking> {
-        let id = visit.shared?;
-        let row = self.appointments.get(id)?;
-        let (rule, due) = (row.rule.clone(), row.due);
-        let comes_later = due > now.after(EARLY);
-        (comes_later && self.seat(id, visit.guests)).then(|| told_again(id, rule, due, now))
-    }
-
-    /// These are told the same: who is not yet a guest is one now. Says whether there was room.
-    fn seat(&mut self, id: u64, guests: &[Guest]) -> bool {
-        for guest in guests {
-            if self.appointments.seats_guest(id, guest) {
-                continue;
-            }
-            let seats = self.appointments.get(id).map_or(0, |row| row.seats.len());
-            if seats >= GUESTS_MAX || self.appointments.seats() >= self.bounds.appointments {
-                return false;
-            }
-            self.appointments.seat(id, guest.clone());
-        }
-        true
-    }
-
     /// The calendars of all that is asked, each once.
-    fn open<'a>(
+    pub(super) fn open<'a>(
         &mut self,
         asks: &[Ask<'a>],
         client: IpAddr,
@@ -336,7 +192,7 @@ impl Book {
     ///
     /// Each calendar has to have a place before its own horizon. Where another rule's time is later than that, all go
     /// with it, up to the longest horizon.
-    fn agree(
+    pub(super) fn agree(
         &self,
         wanted: &[Wanted<'_>],
         now: Moment,
@@ -408,7 +264,7 @@ impl Book {
     }
 
     /// Takes what was agreed on.
-    fn take(&mut self, wanted: &[Wanted<'_>], client: IpAddr, at: Moment) -> Vec<Hold> {
+    pub(super) fn take(&mut self, wanted: &[Wanted<'_>], client: IpAddr, at: Moment) -> Vec<Hold> {
         let take = |Wanted { ask, calendar, .. }: &Wanted<'_>| {
             let hold =
                 self.calendars
@@ -433,7 +289,7 @@ impl Book {
     }
 
     /// Hands the row out.
-    fn keep(&mut self, id: u64, party: Party<'_>) {
+    pub(super) fn keep(&mut self, id: u64, party: Party<'_>) {
         let Some(row) = self.appointments.get(id) else {
             return;
         };
@@ -468,19 +324,10 @@ impl Book {
 }
 
 /// The rule that has no time to tell, and why.
-type NoTime = (Arc<str>, Why);
-
-fn told_again(id: u64, rule: Arc<str>, due: Moment, now: Moment) -> Booking {
-    Booking::Told {
-        id,
-        rule,
-        wait_secs: whole_secs(due.since(now)),
-        first: false,
-    }
-}
+pub(super) type NoTime = (Arc<str>, Why);
 
 /// Rounded up: whoever comes back after so many seconds is not early.
-fn whole_secs(span: Duration) -> u64 {
+pub(super) fn whole_secs(span: Duration) -> u64 {
     span.as_secs()
         .saturating_add(u64::from(span.subsec_nanos() > 0))
 }

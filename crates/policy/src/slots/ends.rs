@@ -12,13 +12,11 @@ impl Book {
     pub fn spend(&mut self, charge: Charge, now: Moment) {
         let now = self.own_time(now);
         match charge.0 {
-            Took::Fresh(holds) => {
-                for hold in &holds {
-                    self.calendars
-                        .with(hold, now, |calendar| calendar.spend(hold));
-                }
-            }
-            Took::Claimed { id, guests, .. } => {
+            Took::Fresh(holds) => self.end_fresh(&holds, now, Calendar::spend),
+            Took::Claimed {
+                id, guests, rest, ..
+            } => {
+                self.end_fresh(&rest, now, Calendar::spend);
                 self.empty(id, now, Calendar::spend);
                 // Behind its end, its row is gone.
                 let is_there = self.appointments.get(id).is_some();
@@ -35,13 +33,13 @@ impl Book {
     pub fn release(&mut self, charge: Charge, now: Moment) {
         let now = self.own_time(now);
         match charge.0 {
-            Took::Fresh(holds) => {
-                for hold in &holds {
-                    self.calendars
-                        .with(hold, now, |calendar| calendar.give_back(hold));
-                }
+            Took::Fresh(holds) => self.end_fresh(&holds, now, Calendar::give_back),
+            Took::Claimed {
+                id, guests, rest, ..
+            } => {
+                self.end_fresh(&rest, now, Calendar::give_back);
+                self.appointments.reopen(id, &guests);
             }
-            Took::Claimed { id, guests, .. } => self.appointments.reopen(id, &guests),
         }
     }
 
@@ -126,6 +124,13 @@ impl Book {
         };
         self.log.push(Change::DropAppointment { id });
         self.end_holds(&row.holds, now, end);
+    }
+
+    fn end_fresh(&mut self, holds: &[Hold], now: Moment, end: fn(&mut Calendar, &Hold)) {
+        for hold in holds {
+            self.calendars
+                .with(hold, now, |calendar| end(calendar, hold));
+        }
     }
 
     fn end_holds(&mut self, holds: &[Hold], now: Moment, end: fn(&mut Calendar, &Hold)) {

@@ -41,6 +41,7 @@ mod rate;
 mod restore;
 mod runs;
 mod shelf;
+mod visits;
 
 pub use book::Book;
 pub use calendar::{Counted, Hold, Units};
@@ -144,6 +145,9 @@ pub struct Ask<'a> {
     pub horizon: Duration,
     /// How long the place is kept behind its time.
     pub grace: Grace,
+    /// Units are counted as they come, not as they were told: whoever comes back with more, or after another guest of the
+    /// same appointment, is let in, and the rest counts at the next free slots. No further than to the horizon.
+    pub exact: bool,
 }
 
 /// How long a place is kept behind the time told.
@@ -237,13 +241,19 @@ pub(super) enum Took {
         id: u64,
         guests: Vec<Guest>,
         holds: Vec<Hold>,
+        /// What it cost beyond that.
+        rest: Vec<Hold>,
     },
 }
 
 impl Charge {
     /// What the limits count for it, and when.
     pub fn counted(&self) -> impl Iterator<Item = Counted> + '_ {
-        let (Took::Fresh(holds) | Took::Claimed { holds, .. }) = &self.0;
-        holds.iter().map(Hold::counted)
+        let (holds, rest) = match &self.0 {
+            Took::Fresh(holds) => (holds, None),
+            Took::Claimed { holds, rest, .. } => (holds, Some(rest)),
+        };
+        let rest = rest.into_iter().flatten();
+        holds.iter().chain(rest).map(Hold::counted)
     }
 }

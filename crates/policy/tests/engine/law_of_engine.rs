@@ -338,6 +338,9 @@ impl World {
                 self.mails[n].left.retain(|to| !inside.contains(to));
                 for to in &inside {
                     self.recipients.remove(to);
+                }
+                // Its octets were told once: those of a second copy are counted, as far as there is room.
+                for to in &mail.left {
                     self.contents.remove(to);
                 }
             }

@@ -90,6 +90,7 @@ fn a_calendar_is_not_booked_out() {
             Ask {
                 horizon: secs(900),
                 grace: Grace::Brief,
+                exact: false,
                 ..ask("load", "", limit)
             }
         } else {

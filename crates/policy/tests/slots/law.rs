@@ -51,6 +51,7 @@ impl Rules {
             asks.push(Ask {
                 horizon: secs(900),
                 grace: Grace::Brief,
+                exact: false,
                 ..ask("load", "", self.load)
             });
         }

@@ -51,6 +51,7 @@ fn ask<'a>(rule: &'a str, key: &'a str, limit: Limit) -> Ask<'a> {
         cost: 1,
         horizon: limit.period(),
         grace: Grace::Lasting,
+        exact: false,
     }
 }
 

@@ -96,6 +96,7 @@ fn a_place_of_load_is_kept_for_five_seconds() {
     let load = Ask {
         horizon: secs(900),
         grace: Grace::Brief,
+        exact: false,
         ..ask("load", "", limit("1/10s burst 1"))
     };
     play(

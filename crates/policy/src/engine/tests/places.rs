@@ -142,6 +142,39 @@ fn what_is_told_behind_the_content_is_kept_for_each_recipient() {
     }
 }
 
+/// A small mail's time is no licence for a large one, nor for as many as it had recipients.
+#[test]
+fn what_comes_is_counted_and_not_what_was_told() {
+    let octets = limit(Counted::Octets, Scope::Sender, "600/h burst 100");
+    let mut world = World::new(limits([octets]));
+    let sender = "s@c.example";
+    let wait = |secs| format!("450 4.7.0 TIME={secs} Too much mail from this sender");
+    assert_eq!(world.content(sender, &ALL[..1], 100), OK);
+    assert_eq!(world.content(sender, &ALL[..2], 10), wait(60));
+    world.sleep(60);
+    // It is let in, and the rest of it counts at the next 290 slots.
+    assert_eq!(world.content(sender, &ALL[..1], 300), OK);
+    assert_eq!(world.content(sender, &ALL[2..3], 10), wait(300 * 6));
+    // So does the copy for the other recipient; and what no slots are left for is refused.
+    assert_eq!(world.content(sender, &ALL[1..2], 200), OK);
+    assert_eq!(world.content(sender, &ALL[3..], 10), wait(510 * 6));
+    let mut world = World::new(limits([limit(
+        Counted::Octets,
+        Scope::Sender,
+        "600/h burst 100",
+    )]));
+    assert_eq!(world.content(sender, &ALL[..1], 100), OK);
+    assert_eq!(world.content(sender, &ALL[..1], 10), wait(60));
+    world.sleep(60);
+    let told = world.content(sender, &ALL[..1], 5_000);
+    assert_eq!(told, "450 4.7.0 Too much mail from this sender");
+    assert_eq!(
+        world.content(sender, &ALL[..1], 10),
+        OK,
+        "its place is there"
+    );
+}
+
 /// A place that a mail was told is that mail's, not the next one's of its client.
 #[test]
 fn a_place_of_the_loads_is_the_mails_that_was_told_it() {
