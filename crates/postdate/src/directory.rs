@@ -114,17 +114,22 @@ impl Directory {
     }
 
     /// What an address is: as it is written, then without its tag, then any user of the domain, then the catch-all.
+    /// The host's own name is one more name of its first domain.
     pub(crate) fn find(&self, address: &str) -> Found {
-        let domain = normal_domain(domain_of(address));
+        let written = normal_domain(domain_of(address));
+        let domain = self.routing.meant(&written);
         let user = unquoted(local_part_of(address));
-        let local = self.routing.is_local(&domain);
+        let local = self.routing.is_local(&written);
         let untagged = (!self.separator.is_empty())
             .then(|| user.split_once(self.separator.as_str()))
             .flatten()
             .map(|(user, _)| user.to_owned())
             .filter(|user| !user.is_empty());
         for user in std::iter::once(&user).chain(&untagged) {
-            if let Some(found) = self.exact(user, &domain, local) {
+            if let Some(to) = self.aliases.get(&format!("{user}@{written}")) {
+                return Found::Alias(to.clone());
+            }
+            if let Some(found) = self.exact(user, domain, local) {
                 return found;
             }
         }
@@ -132,14 +137,23 @@ impl Directory {
             return Found::Elsewhere;
         }
         let user = untagged.unwrap_or(user);
-        if let Some(mailbox) = self.of_any_user(&user, &domain) {
-            return Found::Mailbox(mailbox);
+        // Notices come from it: whoever answers one is heard, also where any name would do.
+        if user == "mailer-daemon" {
+            return Found::Alias(vec!["postmaster".to_owned()]);
         }
-        if let Some(to) = self.aliases.get(&format!("@{domain}")) {
-            return Found::Alias(to.clone());
+        // Of those without a domain only the postmaster is not named.
+        if !written.is_empty() {
+            if let Some(mailbox) = self.of_any_user(&user, domain) {
+                return Found::Mailbox(mailbox);
+            }
+            let all_others =
+                [&written, domain].map(|domain| self.aliases.get(&format!("@{domain}")));
+            if let Some(to) = all_others.into_iter().flatten().next() {
+                return Found::Alias(to.clone());
+            }
         }
         if user == "postmaster" {
-            return Found::Mailbox(self.of_postmaster(&domain));
+            return Found::Mailbox(self.of_postmaster(&written));
         }
         Found::Nobody
     }
@@ -224,8 +238,9 @@ impl Directory {
                 {
                     return Err(AliasTrouble::NoMailbox(key));
                 }
-                if way.final_keys.insert(key) {
-                    way.done.push(address.to_owned());
+                let meant = self.as_meant(address);
+                if way.final_keys.insert(normal(&meant)) {
+                    way.done.push(meant);
                 }
                 return if way.done.len() > MAX_EXPANSION {
                     Err(AliasTrouble::TooMany)
@@ -247,11 +262,24 @@ impl Directory {
             return Ok(());
         }
         way.path.push(key);
+        let domain = self.routing.meant(domain_of(address)).to_owned();
         for next in &to {
-            self.follow(&completed(next, domain_of(address)), way)?;
+            self.follow(&completed(next, &domain), way)?;
         }
         way.path.pop();
         Ok(())
+    }
+
+    /// With the domain that it has in `local.mailboxes`, where it is written with the host's own name or with none.
+    fn as_meant(&self, address: &str) -> String {
+        let written = normal_domain(domain_of(address));
+        let domain = self.routing.meant(&written);
+        let user = local_part_of(address);
+        let is_named = || self.named(&unquoted(user), domain).is_some();
+        if domain == written || (written.is_empty() && !is_named()) {
+            return address.to_owned();
+        }
+        format!("{user}@{domain}")
     }
 
     /// The mailbox of a final address: one of our domains, or one that a route leads to by LMTP.
@@ -277,15 +305,16 @@ impl Directory {
             Found::Mailbox(mailbox) => Some(mailbox),
             // Led to itself: its own mailbox.
             Found::Alias(_) => {
-                let domain = normal_domain(domain_of(address));
-                if !self.routing.is_local(&domain) {
+                let written = normal_domain(domain_of(address));
+                if !self.routing.is_local(&written) {
                     return None;
                 }
+                let domain = self.routing.meant(&written);
                 let user = unquoted(local_part_of(address));
-                let named = self.named(&user, &domain);
+                let named = self.named(&user, domain);
                 named
-                    .or_else(|| self.of_any_user(&user, &domain))
-                    .or_else(|| (user == "postmaster").then(|| self.of_postmaster(&domain)))
+                    .or_else(|| self.of_any_user(&user, domain))
+                    .or_else(|| (user == "postmaster").then(|| self.of_postmaster(domain)))
             }
             Found::Elsewhere | Found::Nobody => None,
         }

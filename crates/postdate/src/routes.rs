@@ -11,6 +11,10 @@ use crate::config::Config;
 #[derive(Clone, Debug)]
 pub(crate) struct Routing {
     local: HashSet<String>,
+    /// The first of `local.domains`: the users of this machine are in it.
+    home: Option<String>,
+    /// Further names of `home`.
+    own_names: Vec<String>,
     routes: HashMap<String, Destination>,
     smarthost: Option<Destination>,
 }
@@ -20,13 +24,11 @@ impl Routing {
     pub(crate) fn new(config: &Config) -> Self {
         let hop = |text: &String| parse_hop(text).ok();
         let route = |text: &String| parse_route(text).ok();
-        Self {
-            local: config
-                .local
-                .domains
-                .iter()
-                .map(|domain| normal_domain(domain))
-                .collect(),
+        let local = &config.local.domains;
+        let mut routing = Self {
+            local: local.iter().map(|domain| normal_domain(domain)).collect(),
+            home: local.first().map(|domain| normal_domain(domain)),
+            own_names: Vec::new(),
             routes: config
                 .delivery
                 .routes
@@ -34,12 +36,42 @@ impl Routing {
                 .filter_map(|(domain, text)| Some((normal_domain(domain), route(text)?)))
                 .collect(),
             smarthost: config.delivery.smarthost.as_ref().and_then(hop),
+        };
+        // Where nothing is local and a host is there for all mail, it knows the users too (a null client).
+        if routing.home.is_none() && routing.smarthost.is_some() {
+            return routing;
         }
+        let relayed: HashSet<_> = (config.relay.domains.iter())
+            .map(|domain| normal_domain(domain))
+            .collect();
+        let passed_on = |name: &String| routing.routes.contains_key(name) || relayed.contains(name);
+        // As Postfix has them in mydestination.
+        let mut own_names = [config.hostname.as_str(), "localhost"]
+            .map(normal_domain)
+            .to_vec();
+        own_names.retain(|name| !routing.local.contains(name) && !passed_on(name));
+        if routing.home.is_none() {
+            routing.home = own_names.first().cloned();
+        }
+        routing.own_names = own_names;
+        routing
     }
 
     /// Whether mailboxes of this domain are here. Mail without a domain is local.
     pub(crate) fn is_local(&self, domain: &str) -> bool {
-        domain.is_empty() || self.local.contains(domain)
+        domain.is_empty() || self.local.contains(domain) || self.is_own_name(domain)
+    }
+
+    /// The domain whose mailboxes are meant: `domain` itself, but for the host's own names and for none at all.
+    pub(crate) fn meant<'a>(&'a self, domain: &'a str) -> &'a str {
+        match &self.home {
+            Some(home) if domain.is_empty() || self.is_own_name(domain) => home,
+            _ => domain,
+        }
+    }
+
+    fn is_own_name(&self, domain: &str) -> bool {
+        self.own_names.iter().any(|name| name == domain)
     }
 }
 

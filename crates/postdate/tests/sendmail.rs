@@ -5,7 +5,7 @@ mod support;
 use std::collections::HashSet;
 use std::process::Output;
 
-use support::{Node, TempDir, free_port, text, until};
+use support::{Client, Node, Sink, TempDir, free_port, pasted, text, until};
 
 const TWO: &str = "[local]\ndomains = [\"here.test\"]\nmailboxes = { \"b@here.test\" = \"mail/b\", \"c@here.test\" = \"mail/c\" }\n";
 const MAIL: &[u8] = b"Subject: by sendmail\n\nwords\n";
@@ -215,4 +215,86 @@ fn what_went_wrong_is_in_the_exit_code() {
         );
     }
     assert_eq!(node.queue().len(), 0);
+}
+
+/// What README says to put into a file for a domain of one's own, on this machine's loopback.
+fn own_domain(dir: &TempDir, tables: &str) -> Node {
+    let node = Node::prepared(dir, "node", "127.0.0.1:0", "");
+    let text = pasted("../README.md", "toml")
+        .replace("/var/lib/postdate", &node.data.display().to_string())
+        .replace("0.0.0.0:25", "127.0.0.1:0")
+        .replace("certificate = ", "# certificate = ")
+        .replace("key = ", "# key = ");
+    let text = format!("{text}[greylist]\nmode = \"off\"\n{tables}");
+    std::fs::write(&node.config, text).expect("a configuration");
+    node
+}
+
+/// cron writes to `root`, and our notices are answered: with the host's name behind it, which is no domain of anybody.
+#[test]
+fn the_hosts_own_name_leads_to_the_mailboxes_of_readmes_configuration() {
+    let dir = TempDir::new();
+    let mut node = own_domain(&dir, "");
+    node.run();
+    for to in [
+        "root",
+        "anna",
+        "root@localhost",
+        "Anna+tag@Mail.example.org",
+        "postmaster",
+        "MAILER-DAEMON@mail.example.org",
+    ] {
+        exits(&node.command_with(&["sendmail", to], MAIL), 0, &[]);
+    }
+    until("all of them", || {
+        (node.mailbox("anna").len() == 6).then_some(())
+    });
+    let output = node.command_with(&["sendmail", "nobody"], MAIL);
+    exits(&output, 67, &["<nobody@mail.example.org>", "550 5.1.1"]);
+    let mut stranger = Client::connect(node.address);
+    for (to, expected) in [
+        ("mailer-daemon@mail.example.org", "250"),
+        ("root@mail.example.org", "250"),
+        ("postmaster@mail.example.org", "250"),
+        ("postmaster", "250"),
+        ("nobody@mail.example.org", "550 5.1.1"),
+        ("root@other.example.org", "554 5.7.1"),
+    ] {
+        let got = stranger.mail("a@b.example", to, b"Subject: x\r\n\r\nx\r\n");
+        let reply = got.expect("a reply");
+        assert!(reply.starts_with(expected), "{to}: {reply}");
+        stranger.ask("RSET", "250");
+    }
+    until("the stranger's four", || {
+        (node.mailbox("anna").len() == 10).then_some(())
+    });
+}
+
+/// What can't be delivered for a program comes back to its user.
+#[test]
+fn a_notice_for_a_program_reaches_its_user() {
+    let dir = TempDir::new();
+    let far = Sink::answering(Box::new(|line| {
+        (line.starts_with("RCPT")).then(|| "550 5.1.1 gone".to_owned())
+    }));
+    let routes = format!("[delivery.routes]\n\"far.test\" = \"{}\"\n", far.address);
+    let mut node = own_domain(&dir, &routes);
+    node.run();
+    let args = ["sendmail", "-f", "root", "x@far.test"];
+    exits(&node.command_with(&args, MAIL), 0, &[]);
+    let notice = node.arrived("anna");
+    let to = notice.field("To").expect("a To field");
+    assert!(to.contains("root@mail.example.org"), "{to}");
+}
+
+/// RFC 5321 §4.5.1: also where another server has the mail of the host's name.
+#[test]
+fn the_postmaster_without_a_domain_has_a_mailbox() {
+    let dir = TempDir::new();
+    let elsewhere = "[local]\ndomains = []\nmailboxes = {}\n[relay]\ndomains = [\"node.test\"]\n";
+    let node = Node::start(&dir, "node", elsewhere);
+    let mut stranger = Client::connect(node.address);
+    let reply = stranger.mail("a@b.example", "postmaster", b"Subject: x\r\n\r\nx\r\n");
+    assert!(reply.expect("a reply").starts_with("250"));
+    node.arrived("postmaster");
 }

@@ -67,6 +67,99 @@ fn addresses_are_found_by_name_tag_and_catch_all() {
     );
 }
 
+const OWN: &str = r#"
+    hostname = "Mail.home.example"
+    [local]
+    domains = ["home.example", "other.example"]
+    [local.mailboxes]
+    "anna@home.example" = "/mail/anna"
+    "bob@other.example" = "/mail/bob"
+    [aliases]
+    "root" = ["anna"]
+    "cron@mail.home.example" = ["bob@other.example"]
+    "both" = ["anna", "anna@mail.home.example", "ANNA@localhost"]
+"#;
+
+#[test]
+fn the_hosts_name_is_one_more_of_its_first_domain() {
+    let here = directory(OWN);
+    for (address, expected) in [
+        ("root@mail.home.example", "anna@home.example"),
+        ("Anna+x@MAIL.home.example.", "Anna+x@home.example"),
+        ("anna@localhost", "anna@home.example"),
+        // Of exactly this name.
+        ("cron@mail.home.example", "bob@other.example"),
+        ("cron@localhost", "Nobody"),
+        ("bob@mail.home.example", "Nobody"),
+        ("anna@other.home.example", "Elsewhere"),
+        ("both@localhost", "anna@home.example"),
+        ("MAILER-DAEMON@mail.home.example", "postmaster@home.example"),
+        ("mailer-daemon@other.example", "postmaster@other.example"),
+        ("postmaster", "postmaster"),
+    ] {
+        let found = match here.find(address) {
+            Found::Mailbox(_) | Found::Alias(_) => here.expand(address).expect("no loop").join(" "),
+            found => format!("{found:?}"),
+        };
+        assert_eq!(found, expected, "{address}");
+    }
+    let mailbox = here.mailbox("anna@mail.home.example").expect("a mailbox");
+    assert_eq!(mailbox.name, "anna@home.example");
+    let any = directory("hostname = \"mail.example.org\"\n");
+    let mailbox = any.mailbox("root@mail.example.org").expect("a mailbox");
+    assert_eq!(mailbox.name, "root@localhost");
+    let posts = OWN.replace("anna", "postmaster");
+    assert_eq!(
+        directory(&posts).expand("postmaster").expect("no loop"),
+        ["postmaster@home.example"]
+    );
+}
+
+/// Whoever says elsewhere where mail for the host's name goes is heard.
+#[test]
+fn the_hosts_name_may_be_elsewhere() {
+    let host = "hostname = \"mail.example.org\"\n";
+    let none = "[local]\ndomains = []\nmailboxes = {}\n";
+    let smart = "[delivery]\nsmarthost = \"relay.example:25\"\n";
+    for (tables, nobody, root, to) in [
+        (
+            "[relay]\ndomains = [\"Mail.example.org\"]\n".to_owned(),
+            Found::Elsewhere,
+            false,
+            "mail.example.org",
+        ),
+        (
+            "[delivery.routes]\n\"mail.example.org\" = \"[192.0.2.1]\"\n".to_owned(),
+            Found::Elsewhere,
+            false,
+            "[192.0.2.1]:25",
+        ),
+        // A null client.
+        (
+            format!("{none}{smart}"),
+            Found::Elsewhere,
+            false,
+            "[relay.example]:25",
+        ),
+        // A relay: nobody else knows it.
+        (none.to_owned(), Found::Nobody, true, "local"),
+    ] {
+        let here = directory(&format!(
+            "{host}{tables}[aliases]\nroot = [\"a@b.example\"]\n"
+        ));
+        assert_eq!(here.find("anna@mail.example.org"), nobody, "{tables}");
+        let destination = here.destination("anna@mail.example.org");
+        assert_eq!(destination.to_string(), to, "{tables}");
+        let is_alias = matches!(here.find("root@mail.example.org"), Found::Alias(_));
+        assert_eq!(is_alias, root, "{tables}");
+        assert_eq!(here.destination("postmaster").to_string(), "local");
+        assert!(
+            matches!(here.find("postmaster"), Found::Mailbox(_)),
+            "{tables}"
+        );
+    }
+}
+
 #[test]
 fn final_addresses_have_a_maildir() {
     let here = directory(HOME);

@@ -10,7 +10,6 @@ use smtp::server::Session;
 use smtp::{Content, Recipient};
 
 use super::gate::{Door, Visitor};
-use crate::routes::domain_of;
 use crate::runner::Runner;
 use crate::site::Site;
 
@@ -156,11 +155,6 @@ pub(crate) fn expand(site: &Site, recipients: &[Recipient]) -> Vec<Recipient> {
             .expand(&recipient.address)
             .unwrap_or_else(|_| vec![recipient.address.clone()]);
         for address in addresses {
-            let address = if domain_of(&address).is_empty() && !address.contains('@') {
-                format!("{address}@{}", site.config.hostname)
-            } else {
-                address
-            };
             if !seen.insert(address.to_lowercase()) {
                 continue;
             }
