@@ -20,6 +20,7 @@ mod rules;
 mod stopping;
 mod storage;
 pub(crate) mod through_smtp;
+mod trace;
 
 use std::time::Duration;
 
