@@ -287,6 +287,29 @@ fn a_notice_for_a_program_reaches_its_user() {
     assert!(to.contains("root@mail.example.org"), "{to}");
 }
 
+#[test]
+fn q_tries_all_that_waits() {
+    let far = Sink::answering(Box::new(|line| {
+        (line.starts_with("RCPT")).then(|| "450 4.2.0 TIME=300 later".to_owned())
+    }));
+    let routes = format!("[delivery.routes]\n\"far.test\" = \"{}\"\n", far.address);
+    let dir = TempDir::new();
+    let node = Node::start(&dir, "node", &routes);
+    exits(
+        &node.command_with(&["sendmail", "x@far.test"], MAIL),
+        0,
+        &[],
+    );
+    let tried = |times: i64| {
+        until("an attempt", || {
+            (node.queue()[0]["attempts"] == times).then_some(())
+        });
+    };
+    tried(1);
+    exits(&node.command_with(&["sendmail", "-q"], b""), 0, &[]);
+    tried(2);
+}
+
 /// RFC 5321 §4.5.1: also where another server has the mail of the host's name.
 #[test]
 fn the_postmaster_without_a_domain_has_a_mailbox() {

@@ -74,7 +74,7 @@ enum Command {
     /// Take a mail from standard input, as sendmail does: for programs on this machine.
     ///
     /// All recipients get the mail, or none does: exit code 67 when one is refused. Understands -t, -f ADDRESS, -F NAME,
-    /// -i, -bs, -bp, -bm, -bi, -N, -R, -V and -C FILE; other -o, -O and -q options are accepted and ignored.
+    /// -i, -bs, -bp, -bm, -bi, -q, -N, -R, -V and -C FILE; other -o and -O options are accepted and ignored.
     #[command(disable_help_flag = true)]
     Sendmail {
         /// Options as of sendmail, and recipients.

@@ -84,6 +84,16 @@ pub(super) fn mailq(file: Option<&Path>) -> ExitCode {
     run(file, &Command::List { json: false })
 }
 
+/// What `sendmail -q` asks for.
+pub(super) fn retry_all(file: Option<&Path>) -> ExitCode {
+    let all = Which {
+        ids: Vec::new(),
+        all: true,
+        json: false,
+    };
+    run(file, &Command::Retry(all))
+}
+
 /// One recipient of one message.
 #[derive(Serialize)]
 struct Row<'a> {
