@@ -44,6 +44,7 @@ impl Default for Exemptions {
 ///
 /// An entry is an address (`user@example.org`), a domain (`example.org`, also written `@example.org`), or a domain
 /// with everything below it (`.example.org`, which is not `example.org` itself). A domain stands for all its addresses.
+/// The empty entry is the null sender, and nobody else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressList(HashSet<String>);
 
@@ -63,16 +64,20 @@ impl AddressList {
         self.0.is_empty()
     }
 
-    /// The entry that `address` falls under: itself first, then its domain, then what its domain lies below.
+    /// The entry that `address` falls under: itself first, then its domain, then what its domain lies below. A host's
+    /// name is a domain too.
     pub fn entry(&self, address: &str) -> Option<&str> {
         if self.0.is_empty() {
             return None;
         }
         let address = plain(address);
-        let (_, domain) = parts(&address);
+        let domain = address
+            .rsplit_once('@')
+            .map_or(&*address, |(_, domain)| domain);
         let below = domain.match_indices('.').map(|(dot, _)| &domain[dot..]);
-        [&*address, domain]
-            .into_iter()
+        let domain = Some(domain).filter(|domain| !domain.is_empty());
+        std::iter::once(&*address)
+            .chain(domain)
             .chain(below)
             .find_map(|name| self.0.get(name))
             .map(String::as_str)

@@ -7,15 +7,19 @@ use std::net::IpAddr;
 /// Octets of a pattern (RFC 5321 §4.5.3.1: 64 + 1 + 255).
 pub const PATTERN_MAX: usize = 320;
 
+/// The sender of notices, in text.
+const NULL_SENDER: &str = "<>";
+
 /// A client network, a sender or a recipient.
 ///
 /// A pattern is an address (`user@example.org`), a domain (`example.org`, also written `@example.org`), or all below a
-/// domain (`.example.org`, which is not `example.org` itself). It is held in lower case.
+/// domain (`.example.org`, which is not `example.org` itself). It is held in lower case, and read with the brackets of
+/// a log or without.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// The client is in this network.
     Client(IpNet),
-    /// The reverse-path falls under this pattern.
+    /// The reverse-path falls under this pattern; the empty one is the null sender of notices, written `<>`.
     Sender(String),
     /// The forward-path falls under this pattern.
     Recipient(String),
@@ -72,9 +76,12 @@ impl Subject {
             .ok_or_else(|| SubjectError::Network(text.to_owned()))
     }
 
-    /// A sender.
+    /// A sender; `<>` is the null sender.
     pub fn sender(text: &str) -> Result<Self, SubjectError> {
-        pattern(text).map(Self::Sender)
+        match text.trim() {
+            NULL_SENDER => Ok(Self::Sender(String::new())),
+            text => pattern(text).map(Self::Sender),
+        }
     }
 
     /// A recipient.
@@ -95,6 +102,7 @@ impl Subject {
     pub fn text(&self) -> String {
         match self {
             Self::Client(net) => net.to_string(),
+            Self::Sender(pattern) if pattern.is_empty() => NULL_SENDER.to_owned(),
             Self::Sender(pattern) | Self::Recipient(pattern) => pattern.clone(),
         }
     }
@@ -125,6 +133,10 @@ pub(super) fn plain(net: IpNet) -> IpNet {
 fn pattern(text: &str) -> Result<String, SubjectError> {
     let refused = || SubjectError::Pattern(text.to_owned());
     let plain = text.trim();
+    let inside = plain
+        .strip_prefix('<')
+        .and_then(|rest| rest.strip_suffix('>'));
+    let plain = inside.unwrap_or(plain);
     let plain = plain.strip_prefix('@').unwrap_or(plain).to_lowercase();
     let domain = plain.rsplit_once('@').map_or(&*plain, |(_, domain)| domain);
     let labels = match plain.contains('@') {

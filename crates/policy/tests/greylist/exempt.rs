@@ -103,3 +103,20 @@ fn each_default_can_be_switched_off() {
         ",
     );
 }
+
+/// Hosts are looked for by their names.
+#[test]
+fn a_hosts_name_lies_below_its_domain() {
+    let names = list(".example.org mx.example.net");
+    for (name, expected) in [
+        ("mail.example.org", Some(".example.org")),
+        ("A.b.Example.org", Some(".example.org")),
+        ("mx.example.net", Some("mx.example.net")),
+        ("example.org", None),
+        ("badexample.org", None),
+        ("a.mx.example.net", None),
+        ("", None),
+    ] {
+        assert_eq!(names.entry(name), expected, "{name}");
+    }
+}

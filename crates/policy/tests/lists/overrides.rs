@@ -240,6 +240,24 @@ impl IntoNet for std::net::Ipv4Addr {
     }
 }
 
+/// Notices can be denied, and nobody else with them.
+#[test]
+fn the_null_sender_is_a_sender() {
+    check(
+        "
+        deny sender <>
+        allow recipient postmaster@d
+        ",
+        "
+        198.51.100.7 <>          c@d          -> deny sender <>
+        198.51.100.7 <>          postmaster@d -> allow recipient postmaster@d
+        198.51.100.7 a@x.example c@d          -> nothing
+        198.51.100.7 a           c@d          -> nothing
+        198.51.100.7 a@          c@d          -> nothing
+        ",
+    );
+}
+
 #[test]
 fn whom_a_text_names() {
     #[rustfmt::skip]
@@ -257,6 +275,9 @@ fn whom_a_text_names() {
         ("sender",    "\"a b\"@example.org", None),
         ("sender",    "a@[192.0.2.7]",     Some("sender a@[192.0.2.7]")),
         ("sender",    "Bücher.example",    Some("sender bücher.example")),
+        ("sender",    "<User@example.org>", Some("sender user@example.org")),
+        ("sender",    " <> ",              Some("sender <>")),
+        ("recipient", "<>",                None),
         ("sender",    "",                  None),
         ("sender",    "@",                 None),
         ("sender",    "a@",                None),

@@ -400,6 +400,31 @@ fn a_policy_server_is_asked_in_the_same_way() {
     assert!(!socket.exists(), "it is gone with the server");
 }
 
+/// Also after a restart, and until it is taken back.
+#[test]
+fn notices_can_be_denied() {
+    let dir = TempDir::new();
+    let mut node = Node::start(&dir, "node", HOUR);
+    let to = "bob@here.test";
+    assert!(visit(&node, "", to).starts_with("250 "));
+    assert_eq!(
+        done(&node, &["deny", "sender", "<>"]),
+        "sender <> is denied until it is removed\n"
+    );
+    assert!(visit(&node, "", to).starts_with("550 5.7.1 "));
+    assert!(visit(&node, "anna@far.test", to).starts_with("450 "));
+    assert!(node.stop().success());
+    node.run();
+    assert!(visit(&node, "", to).starts_with("550 5.7.1 "));
+    let shown = done(&node, &["show", "sender", "<>"]);
+    assert!(shown.contains("deny"), "{shown}");
+    assert_eq!(
+        done(&node, &["deny", "--remove", "--sender", "<>"]),
+        "sender <> is no longer denied\n"
+    );
+    assert!(visit(&node, "", to).starts_with("250 "));
+}
+
 #[test]
 fn whom_it_is_about_is_written_in_the_same_ways_everywhere() {
     let dir = TempDir::new();

@@ -43,7 +43,8 @@ pub(in super::super) struct Args {
     /// What the entry is about.
     #[arg(requires = "value")]
     kind: Option<Kind>,
-    /// Of a client an address or a network; of the others user@example.org, example.org, or .example.org for all below.
+    /// Of a client an address or a network; of the others user@example.org, example.org, or .example.org for all below; of
+    /// a sender also '<>', the null sender of notices.
     #[arg(requires = "kind")]
     value: Option<String>,
     /// As show and forget have it: `--client 192.0.2.7` is `client 192.0.2.7`.

@@ -66,18 +66,10 @@ fn network(text: &str) -> Result<IpNet, String> {
     }
 }
 
-/// As people copy it: with the brackets of the log or without.
 fn address(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    let inner = text
-        .strip_prefix('<')
-        .and_then(|text| text.strip_suffix('>'));
-    match inner.unwrap_or(text) {
-        "" => Ok(String::new()),
-        inner => match Subject::sender(inner) {
-            Ok(Subject::Sender(pattern)) => Ok(pattern),
-            Ok(_) => Err("this is no address".to_owned()),
-            Err(err) => Err(err.to_string()),
-        },
+    match Subject::sender(text) {
+        Ok(Subject::Sender(pattern)) => Ok(pattern),
+        Ok(_) => Err("this is no address".to_owned()),
+        Err(err) => Err(err.to_string()),
     }
 }
