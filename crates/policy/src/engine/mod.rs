@@ -24,7 +24,7 @@ use crate::Moment;
 use crate::domains::{self, Domains};
 use crate::event::{Event, Stage};
 use crate::facts::Question;
-use crate::greylist::{self, Circumstances, Secret, Table, Visit};
+use crate::greylist::{Secret, Table, Visit};
 use crate::lists::{Action, Overrides};
 use crate::mailbox::Mailboxes;
 use crate::returns::Returns;
@@ -235,7 +235,7 @@ impl Engine {
             .lists
             .known()
             .is_some_and(|lists| lists.allowed);
-        if greylist::exemption(&exempt.visit, &visit, Circumstances::default()).is_some()
+        if session.is_exempt(&exempt.visit, &visit)
             || name.is_some_and(|name| exempt.names.entry(name).is_some())
             || (exempt.allow_listed && allowed)
         {

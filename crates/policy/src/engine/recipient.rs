@@ -4,7 +4,7 @@ use super::{Engine, Mode, Observed, ReadOnly, Session, Standing, checks};
 use crate::Moment;
 use crate::event::Event;
 use crate::greylist::suspicion::suspicion;
-use crate::greylist::{self, Appointment, Arrival, Circumstances, Origin, Visit};
+use crate::greylist::{self, Appointment, Arrival, Origin, Visit};
 use crate::lists::Action;
 use crate::returns;
 use crate::verdict::{Reason, Refusal, Verdict};
@@ -123,7 +123,7 @@ impl Engine {
         let name = facts.reverse.known().filter(|reverse| reverse.confirmed);
         let name = name.and_then(|reverse| reverse.name.as_deref());
         if rule.mode == Mode::Off
-            || greylist::exemption(&rule.exemptions, &visit, Circumstances::default()).is_some()
+            || session.is_exempt(&rule.exemptions, &visit)
             || rule.postgrey_clients.find(visit.client, name).is_some()
             || rule.postgrey_recipients.find(visit.recipient).is_some()
         {

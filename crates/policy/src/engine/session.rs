@@ -1,6 +1,7 @@
 //! What the engine keeps of one client's session between its events.
 
 use crate::facts::Facts;
+use crate::greylist::{Circumstances, Exemptions, Visit, exemption};
 use crate::slots::{Charge, Guest};
 use crate::verdict::Refusal;
 use std::time::Duration;
@@ -69,6 +70,13 @@ impl Shared {
 }
 
 impl Session {
+    /// Whether the administrator exempts it: the recipient is also whose mailbox it is, by whatever tag or alias.
+    pub(super) fn is_exempt(&self, exemptions: &Exemptions, visit: &Visit<'_>) -> bool {
+        let mailbox = self.mailbox.as_deref();
+        mailbox.is_some_and(|mailbox| exemptions.recipients.entry(mailbox).is_some())
+            || exemption(exemptions, visit, Circumstances::default()).is_some()
+    }
+
     /// The same client's next mail begins: nothing is known of its sender.
     pub(super) fn next_mail(&mut self) -> Mail {
         self.facts.next_mail();

@@ -1,6 +1,7 @@
 //! All doors in front of one judge: the same events meet the same verdicts.
 
 mod direct;
+mod exempt;
 mod greylisting;
 mod limiting;
 mod operator;
