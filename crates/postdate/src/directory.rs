@@ -206,25 +206,40 @@ impl Directory {
     }
 
     /// Follows an alias as it is configured, so that what is wrong with it is known before a mail comes. `domains`: those
-    /// whose mailboxes are here.
+    /// whose mailboxes are here. Returns the final addresses.
     ///
     /// # Errors
     /// As [`Directory::expand`].
-    pub(crate) fn try_alias(&self, name: &str, domains: &[String]) -> Result<(), AliasTrouble> {
-        match name.strip_prefix('@') {
+    pub(crate) fn try_alias(
+        &self,
+        name: &str,
+        domains: &[String],
+    ) -> Result<Vec<String>, AliasTrouble> {
+        let starts: Vec<String> = match name.strip_prefix('@') {
             Some(domain) => {
-                for to in self.aliases.get(&normal(name)).into_iter().flatten() {
-                    self.expand(&completed(to, domain))?;
-                }
+                let to = self.aliases.get(&normal(name)).into_iter().flatten();
+                to.map(|to| completed(to, domain)).collect()
             }
-            None if name.contains('@') => drop(self.expand(name)?),
-            None => {
-                for domain in domains {
-                    self.expand(&completed(name, domain))?;
-                }
-            }
+            None if name.contains('@') => vec![name.to_owned()],
+            // Then the host's own name is the one that there is.
+            None if domains.is_empty() => vec![completed(name, self.routing.meant(""))],
+            None => domains
+                .iter()
+                .map(|domain| completed(name, domain))
+                .collect(),
+        };
+        let mut all = Vec::new();
+        for start in &starts {
+            all.extend(self.expand(start)?);
         }
-        Ok(())
+        Ok(all)
+    }
+
+    /// Whether mailboxes of this domain are here; of none: whether those of any are.
+    pub(crate) fn is_local(&self, domain: &str) -> bool {
+        let domain = normal_domain(domain);
+        let meant = self.routing.meant(&domain);
+        !meant.is_empty() && self.routing.is_local(meant)
     }
 
     fn follow(&self, address: &str, way: &mut Way) -> Result<(), AliasTrouble> {

@@ -46,7 +46,8 @@ pub(crate) const CONTROL_SOCKET: &str = "control.sock";
 #[derive(Debug)]
 pub(crate) struct StartError {
     what: String,
-    is_configuration: bool,
+    /// What has to change before another start can succeed.
+    key: Option<String>,
 }
 
 impl StartError {
@@ -55,27 +56,27 @@ impl StartError {
     }
 
     pub(crate) fn plain(what: String) -> Self {
-        Self {
-            what,
-            is_configuration: false,
-        }
+        Self { what, key: None }
     }
 
     fn configuration(key: &str, what: impl fmt::Display) -> Self {
         Self {
-            what: format!("{key}: {what}"),
-            is_configuration: true,
+            what: what.to_string(),
+            key: Some(key.to_owned()),
         }
     }
 
-    /// Whether the configuration has to change before another start can succeed.
-    pub(crate) fn is_configuration(&self) -> bool {
-        self.is_configuration
+    /// The key of the configuration that has to change before another start can succeed, and what is wrong with it.
+    pub(crate) fn key(&self) -> Option<(&str, &str)> {
+        self.key.as_deref().map(|key| (key, self.what.as_str()))
     }
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(key) = &self.key {
+            write!(f, "{key}: ")?;
+        }
         f.write_str(&self.what)
     }
 }

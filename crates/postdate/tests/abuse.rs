@@ -79,10 +79,10 @@ fn one_client_can_not_take_all_connections() {
 #[test]
 fn too_large_is_said_at_mail_and_at_the_end() {
     let dir = TempDir::new();
-    let node = Node::start(&dir, "node", "[limits]\nmessage_size = \"10KiB\"\n");
+    let node = Node::start(&dir, "node", "[limits]\nmessage_size = \"64KiB\"\n");
     let mut client = Client::connect(node.address);
-    client.ask("MAIL FROM:<a@client.test> SIZE=20000", "552 5.3.4 ");
-    let large = [&content("large")[..], &b"0123456789abcde\r\n".repeat(2000)].concat();
+    client.ask("MAIL FROM:<a@client.test> SIZE=70000", "552 5.3.4 ");
+    let large = [&content("large")[..], &b"0123456789abcde\r\n".repeat(5000)].concat();
     let reply = client
         .mail("a@client.test", "b@here.test", &large)
         .expect("a reply");

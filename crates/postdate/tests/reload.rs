@@ -242,3 +242,22 @@ fn another_data_directory_needs_a_restart_and_changes_nothing() {
     );
     assert!(!dir.join("other").exists());
 }
+
+#[test]
+fn a_certificate_that_can_t_be_used_is_named_with_its_line() {
+    let dir = TempDir::new();
+    let mut node = Node::start(&dir, "node", "");
+    let missing = dir.join("missing.pem").display().to_string();
+    rewrite(&node, |text| {
+        format!("{text}[tls]\ncertificate = \"{missing}\"\nkey = \"{missing}\"\n")
+    });
+    let written = fs::read_to_string(&node.config).expect("the configuration");
+    let before = written.split("certificate").next().expect("lines");
+    let line = before.lines().count() + 1;
+    let said = reload(&mut node);
+    let expected = format!(
+        "not reloaded, the old one stays in force: {}:{line}: tls.certificate: {missing}: can't be read",
+        node.config.display()
+    );
+    assert!(said.contains(&expected), "{expected} is not in {said}");
+}

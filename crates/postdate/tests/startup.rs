@@ -141,19 +141,18 @@ fn certificates_that_can_t_be_used_are_named_with_their_key() {
             .replace("NOTHING", &nothing.display().to_string())
             .replace("CUT", &cut.display().to_string())
             .replace("OTHER", &other_key.display().to_string());
-        let (code, said) = fails(&node);
-        assert_eq!(code, Some(78), "{said}");
-        assert!(said.contains(&expected), "{expected} is not in: {said}");
-        let output = node.command(&["config", "check"]);
-        assert_eq!(output.status.code(), Some(78));
         let line = if expected.starts_with("tls.key") {
             7
         } else {
             6
         };
-        let said = text(&output.stderr);
         let expected = format!("{}:{line}: {expected}", node.config.display());
-        assert!(said.contains(&expected), "{expected} is not in: {said}");
+        for command in [&["serve"][..], &["config", "check"]] {
+            let output = node.command(command);
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(78), "{said}");
+            assert!(said.contains(&expected), "{expected} is not in: {said}");
+        }
     }
     let tables = format!(
         "[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n",
@@ -164,6 +163,26 @@ fn certificates_that_can_t_be_used_are_named_with_their_key() {
     assert!(node.command(&["config", "check"]).status.success());
     // A check writes nothing.
     assert!(!node.data.exists());
+}
+
+#[test]
+fn a_check_looks_for_what_the_configuration_needs_of_the_machine() {
+    let dir = TempDir::new();
+    let missing = dir.join("missing").display().to_string();
+    let tables = format!(
+        "[policy]\nsocket_group = \"nosuchgroup\"\n[greylist.postgrey]\nwhitelist_clients = [\"{missing}\"]\n"
+    );
+    let node = Node::prepared(&dir, "node", "127.0.0.1:0", &tables);
+    let output = node.command(&["config", "check"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    let file = node.config.display();
+    for expected in [
+        format!("{file}:6: policy.socket_group: there is no group \"nosuchgroup\" on this machine"),
+        format!("{file}:8: greylist.postgrey.whitelist_clients: {missing}: can't be read: "),
+    ] {
+        assert!(said.contains(&expected), "{expected} is not in: {said}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::{exit, fail};
-use crate::{config, tls};
+use crate::config;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -38,11 +38,8 @@ fn check(file: &Path) -> ExitCode {
         Ok(loaded) => loaded,
         Err(err) => return fail(exit::EX_CONFIG, err),
     };
-    // Where none is named the server makes one; a check writes nothing.
-    if loaded.tls.certificate.is_some()
-        && let Err(err) = tls::server(&loaded)
-    {
-        return fail(exit::EX_CONFIG, config::wrong_certificate(file, &err));
+    if let Err(err) = config::check_machine(&loaded, file) {
+        return fail(exit::EX_CONFIG, err);
     }
     println!("{}: good", file.display());
     ExitCode::SUCCESS

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use super::running::{Asked, Signals, notify_systemd, raise_open_files};
 use super::{exit, fail};
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfigError};
 use crate::log::{self, Log};
-use crate::node::Node;
+use crate::node::{Node, StartError};
 
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
     let (config, found) = match config::load_or_default(file) {
@@ -48,7 +48,7 @@ async fn serve(file: Option<&Path>, config: Config, log: &Log) -> ExitCode {
     };
     let mut node = match Node::start(config).await {
         Ok(node) => node,
-        Err(err) if err.is_configuration() => return fail(exit::EX_CONFIG, err),
+        Err(err) if err.key().is_some() => return fail(exit::EX_CONFIG, located(file, &err)),
         Err(err) => return fail(exit::FAILURE, err),
     };
     announce(&node);
@@ -71,7 +71,7 @@ async fn reload(file: Option<&Path>, node: &mut Node, log: &Log) {
             node.reload(config)
                 .await
                 .map(|()| settings)
-                .map_err(|err| err.to_string())
+                .map_err(|err| located(file, &err))
         }
         Err(err) => Err(format!("{err:#}")),
     };
@@ -83,6 +83,14 @@ async fn reload(file: Option<&Path>, node: &mut Node, log: &Log) {
         Err(err) => {
             tracing::error!(target: "server", "configuration not reloaded, the old one stays in force: {err}");
         }
+    }
+}
+
+/// With the line of the file, where there is one.
+fn located(file: Option<&Path>, err: &StartError) -> String {
+    match (file, err.key()) {
+        (Some(file), Some((key, what))) => ConfigError::at(file, key, what).to_string(),
+        _ => err.to_string(),
     }
 }
 

@@ -23,6 +23,32 @@ impl ConfigError {
     }
 }
 
+/// Where it is known which key is wrong.
+impl ConfigError {
+    /// One that came to light when the configuration was put to use.
+    pub(crate) fn at(path: &Path, key: &str, what: impl Into<String>) -> Self {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        Self::new(path, vec![located(&text, rules::Wrong::new(key, what))])
+    }
+
+    /// # Errors
+    /// All that was found.
+    pub(super) fn of_all(path: &Path, found: rules::Found) -> Result<(), Self> {
+        if found.0.is_empty() {
+            return Ok(());
+        }
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let wrong = found.0.into_iter().map(|wrong| located(&text, wrong));
+        Err(Self::new(path, wrong.collect()))
+    }
+}
+
+fn located(text: &str, wrong: rules::Wrong) -> (Option<usize>, String) {
+    let rules::Wrong { key, what } = wrong;
+    let line = locate::place_of(text, &key).map(|place| line_of(text, &place));
+    (line, format!("{}: {what}", locate::dotted(&key)))
+}
+
 /// A line for each; in one line with `{:#}`, for the log.
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,15 +79,6 @@ pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
     parse(&text, path)
 }
 
-/// Names the key of a certificate or key file that can't be used.
-pub(crate) fn wrong_certificate(path: &Path, err: &crate::tls::TlsError) -> ConfigError {
-    let key = ["tls".to_owned(), err.key().to_owned()];
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let line = locate::place_of(&text, &key).map(|place| line_of(&text, &place));
-    let what = format!("{}: {err}", locate::dotted(&key));
-    ConfigError::new(path, vec![(line, what)])
-}
-
 fn line_of(text: &str, place: &Range<usize>) -> usize {
     text[..place.start.min(text.len())].matches('\n').count() + 1
 }
@@ -75,12 +92,7 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
     let (config, mistakes) = read::read(text);
     let found = config.as_ref().map(rules::check).unwrap_or_default();
     let beyond = found.into_iter().filter(|wrong| !hangs(wrong, &mistakes));
-    let beyond: Vec<_> = beyond
-        .map(|rules::Wrong { key, what }| {
-            let place = locate::place_of(text, &key);
-            (line(place), format!("{}: {what}", locate::dotted(&key)))
-        })
-        .collect();
+    let beyond: Vec<_> = beyond.map(|wrong| located(text, wrong)).collect();
     let all = mistakes
         .into_iter()
         .map(|mistake| (line(mistake.span), mistake.what));

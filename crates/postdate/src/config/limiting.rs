@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::reply_text::ReplyText;
 use super::rules::{Found, Wrong};
-use super::{Config, Networks, units};
+use super::{Config, GreylistMode, Networks, units};
 
 /// One rate or quota.
 #[derive(Clone, Debug, Deserialize)]
@@ -186,12 +186,18 @@ pub(super) fn check(config: &Config, found: &mut Found) {
             "is there twice"
         } else if rate.count == Count::Connections && rate.per != Per::Client {
             "connections can only be counted per client"
+        } else if rate.count == Count::Octets && most(&rate.limit) < config.limits.message_size {
+            "a mail of limits.message_size is more than it ever lets through, and would be deferred for ever: raise its burst, or lower that"
         } else {
             continue;
         };
         found.add(Wrong::new("rates", format!("{:?}: {what}", rate.name)));
     }
     let never = &config.never_returned;
+    if never.action == Offence::Delay && config.greylist.mode == GreylistMode::Off {
+        let what = "\"delay\" is a longer greylisting, and greylist.mode is \"off\": write \"reject\" or \"count\"";
+        found.add(Wrong::new("never_returned.action", what));
+    }
     if never.days == 0 || never.pairs < never.days || never.pairs > policy::returns::PAIRS_KEPT {
         let most = policy::returns::PAIRS_KEPT;
         let what = format!("days must be at least 1, and pairs from days to {most}");
@@ -202,6 +208,11 @@ pub(super) fn check(config: &Config, found: &mut Found) {
             found.add(Wrong::new("replies", format!("{name}: {what}")));
         }
     }
+}
+
+/// The most that one mail may have.
+fn most(limit: &Limit) -> u64 {
+    limit.count().max(limit.burst().unwrap_or(0))
 }
 
 fn check_reply(name: &str, answer: &Answer) -> Result<(), String> {

@@ -1,11 +1,13 @@
 //! The configuration: one TOML file, every key with a default, unknown keys refused.
 
+mod addresses;
 mod check;
 pub(crate) mod checks;
 mod doors;
 mod explain;
 pub(crate) mod limiting;
 mod locate;
+mod machine;
 pub(crate) mod model;
 mod network;
 mod read;
@@ -15,8 +17,9 @@ pub(crate) mod units;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use check::{ConfigError, load, wrong_certificate};
+pub(crate) use check::{ConfigError, load};
 pub(crate) use doors::{OnFailure, Place, Policy, PostfixAction, postgreys_place};
+pub(crate) use machine::check_machine;
 pub(crate) use model::{
     BareNewline, Config, GreylistMode, Limits, Listen, Local, LogFormat, LogLevel, LogSettings, Tls,
 };

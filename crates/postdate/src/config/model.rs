@@ -141,10 +141,21 @@ impl Default for Local {
 }
 
 impl Local {
-    /// The mailboxes that the administrator named. The default ones give way to `lmtp`.
+    /// The mailboxes that the administrator named. The default ones give way to `lmtp` and to other domains.
     pub(crate) fn named_mailboxes(&self) -> impl Iterator<Item = (&String, &PathBuf)> {
-        let untouched = self.lmtp.is_some() && self.mailboxes == Self::default().mailboxes;
-        self.mailboxes.iter().filter(move |_| !untouched)
+        let given_way = self.is_untouched() && (self.lmtp.is_some() || self.is_moved());
+        self.mailboxes.iter().filter(move |_| !given_way)
+    }
+
+    /// Nobody's mailbox is named.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.mailboxes == Self::default().mailboxes
+    }
+
+    /// The default mailboxes are in none of these domains.
+    pub(crate) fn is_moved(&self) -> bool {
+        let of_default = Self::default().domains;
+        !(self.domains.iter()).any(|domain| of_default.contains(&domain.to_lowercase()))
     }
 }
 

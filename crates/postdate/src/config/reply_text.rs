@@ -66,6 +66,12 @@ impl TryFrom<String> for ReplyText {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         const OUTSIDE: &str = "write {seconds} in brackets, with the words that go with it: they are left out where no time is told, \
                                as in \"try again[ in {seconds} seconds]\"";
+        if text.contains(char::is_control) {
+            return Err("a reply's text is one line without control characters");
+        }
+        if text.replace(SECONDS, "").contains(['{', '}']) {
+            return Err("only {seconds} is filled in: write no other braces");
+        }
         let mut parts = Vec::new();
         let mut rest = text.as_str();
         while let Some((before, after)) = rest.split_once(SECONDS) {

@@ -1,9 +1,12 @@
 //! What a configuration has to be beyond what can be said in types.
 
-use std::path::Path;
+use std::time::Duration;
 
 use super::Config;
-use crate::directory::{AliasTrouble, Directory};
+use super::model::Queue;
+
+const MESSAGE_SIZE_MIN: u64 = 64 << 10;
+const SPAN_MIN: Duration = Duration::from_secs(1);
 
 /// What is wrong with which key.
 #[derive(Debug)]
@@ -23,7 +26,7 @@ impl Wrong {
     }
 
     /// Of a name that the administrator chose.
-    fn entry(table: &str, name: &str, what: impl Into<String>) -> Self {
+    pub(super) fn entry(table: &str, name: &str, what: impl Into<String>) -> Self {
         let mut wrong = Self::new(table, what);
         wrong.key.push(name.to_owned());
         wrong
@@ -32,7 +35,7 @@ impl Wrong {
 
 /// What is wrong, key by key.
 #[derive(Debug, Default)]
-pub(super) struct Found(Vec<Wrong>);
+pub(super) struct Found(pub(super) Vec<Wrong>);
 
 impl Found {
     pub(super) fn add(&mut self, wrong: Wrong) {
@@ -55,9 +58,8 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
     super::limiting::check(config, &mut found);
     check_policy(config, &mut found);
     check_numbers(config, &mut found);
-    check_mailboxes(config, &mut found);
-    check_routes(config, &mut found);
-    check_aliases(config, &mut found);
+    check_queue(&config.queue, &mut found);
+    super::addresses::check(config, &mut found);
     found.0
 }
 
@@ -71,6 +73,11 @@ fn check_names(config: &Config, found: &mut Found) {
     found.require(
         is_name(&config.hostname),
         "hostname",
+        "write a host name such as mail.example.org",
+    );
+    found.require(
+        config.delivery.helo.as_deref().is_none_or(is_name),
+        "delivery.helo",
         "write a host name such as mail.example.org",
     );
     found.require(
@@ -149,16 +156,36 @@ fn check_policy(config: &Config, found: &mut Found) {
 fn check_numbers(config: &Config, found: &mut Found) {
     let (queue, delivery, limits) = (&config.queue, &config.delivery, &config.limits);
     found.require(
-        !queue.first_backoff.is_zero() && queue.first_backoff <= queue.max_backoff,
-        "queue.first_backoff",
-        "must be above zero, and not above max_backoff",
+        limits.message_size >= MESSAGE_SIZE_MIN,
+        "limits.message_size",
+        "RFC 5321 §4.5.3.1.7 asks for at least 64KiB",
     );
+    found.require(
+        config.local.quota.is_none_or(|octets| octets > 0),
+        "local.quota",
+        "with no room at all nothing can be delivered: write a size, or leave it out for no quota",
+    );
+    for (key, octets) in [
+        ("limits.header_size", limits.header_size),
+        ("limits.text_line", limits.text_line),
+    ] {
+        found.require(octets >= 1000, key, "must be at least 1000 octets");
+    }
     found.require(
         limits.recipients >= 100,
         "limits.recipients",
         "RFC 5321 §4.5.3.1.8 asks for at least 100",
     );
+    let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     for (key, value) in [
+        ("delivery.port", delivery.port.into()),
+        (
+            "delivery.mails_per_session",
+            count(delivery.mails_per_session),
+        ),
+        ("limits.errors", count(limits.errors)),
+        ("limits.idle_commands", count(limits.idle_commands)),
+        ("limits.max_received", count(limits.max_received)),
         ("delivery.sessions_per_host", delivery.sessions_per_host),
         ("delivery.max_sessions", delivery.max_sessions),
         ("delivery.recipients_per_mail", delivery.recipients_per_mail),
@@ -172,74 +199,33 @@ fn check_numbers(config: &Config, found: &mut Found) {
     ] {
         found.require(value != 0, key, "must be at least 1");
     }
+    for (key, span) in [
+        ("queue.lifetime", queue.lifetime),
+        ("queue.notice_lifetime", queue.notice_lifetime),
+        ("delivery.connect_timeout", delivery.connect_timeout),
+        ("delivery.command_timeout", delivery.command_timeout),
+        ("limits.command_timeout", limits.command_timeout),
+        ("limits.data_timeout", limits.data_timeout),
+        ("limits.data_total_timeout", limits.data_total_timeout),
+    ] {
+        found.require(span >= SPAN_MIN, key, "must be at least 1s");
+    }
 }
 
-fn check_mailboxes(config: &Config, found: &mut Found) {
-    let local = &config.local;
-    if let Some(Err(what)) = local.lmtp.as_deref().map(crate::routes::parse_lmtp) {
-        found.add(Wrong::new("local.lmtp", what));
-    }
+fn check_queue(queue: &Queue, found: &mut Found) {
     found.require(
-        local.quota.is_none_or(|octets| octets > 0),
-        "local.quota",
-        "with no room at all nothing can be delivered: write a size, or leave it out for no quota",
+        !queue.first_backoff.is_zero() && queue.first_backoff <= queue.max_backoff,
+        "queue.first_backoff",
+        "must be above zero, and not above max_backoff",
     );
-    for (address, maildir) in local.named_mailboxes() {
-        if let Err(what) = mailbox(config, address, maildir) {
-            found.add(Wrong::entry("local.mailboxes", address, what));
-        }
-    }
-}
-
-fn mailbox(config: &Config, address: &str, maildir: &Path) -> Result<(), String> {
-    let Some((user, domain)) = address.rsplit_once('@') else {
-        return Err("has no domain: write user@domain or *@domain".to_owned());
-    };
-    let here = |local: &String| local.eq_ignore_ascii_case(domain);
-    if !config.local.domains.iter().any(here) {
-        return Err("its domain is not in local.domains".to_owned());
-    }
-    match crate::routes::lmtp_of_mailbox(maildir) {
-        Some(Err(what)) => Err(what),
-        None if user == "*" && !maildir.to_string_lossy().contains("{user}") => {
-            Err("needs {user} in its path, or all users share one mailbox".to_owned())
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_routes(config: &Config, found: &mut Found) {
-    let delivery = &config.delivery;
-    if let Some(Err(what)) = delivery.smarthost.as_deref().map(crate::routes::parse_hop) {
-        found.add(Wrong::new("delivery.smarthost", what));
-    }
-    for (domain, hop) in &delivery.routes {
-        if let Err(what) = crate::routes::parse_route(hop) {
-            found.add(Wrong::entry("delivery.routes", domain, what));
-        }
-    }
-}
-
-/// The first that is wrong: the others may be of the same circle.
-fn check_aliases(config: &Config, found: &mut Found) {
-    let directory = Directory::new(config);
-    for (name, to) in &config.aliases {
-        let what = if to.is_empty() {
-            "leads to nobody".to_owned()
-        } else {
-            match directory.try_alias(name, &config.local.domains) {
-                Ok(..) => continue,
-                Err(AliasTrouble::Loop(circle)) => {
-                    format!("runs in a circle: {}", circle.join(" -> "))
-                }
-                Err(AliasTrouble::NoMailbox(address)) => {
-                    format!("leads to itself, and {address} has no mailbox in local.mailboxes")
-                }
-                Err(AliasTrouble::TooDeep) => "leads from alias to alias too often".to_owned(),
-                Err(AliasTrouble::TooMany) => "leads to too many addresses".to_owned(),
-            }
-        };
-        found.add(Wrong::entry("aliases", name, what));
-        return;
-    }
+    // The default is nobody's mistake.
+    let usual = Queue::default().delay_notice;
+    let comes = queue
+        .delay_notice
+        .is_none_or(|after| after < queue.lifetime);
+    found.require(
+        comes || queue.delay_notice == usual,
+        "queue.delay_notice",
+        "must be shorter than lifetime, or it is never sent: write a shorter time, or \"never\"",
+    );
 }

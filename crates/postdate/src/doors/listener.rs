@@ -156,7 +156,11 @@ fn unix(path: &Path, config: &Policy) -> io::Result<Socket> {
         }
         fs::remove_file(path)?;
     }
-    let group = config.socket_group.as_deref().map(group).transpose()?;
+    let missing = |name| io::Error::other(format!("policy.socket_group: there is no group {name}"));
+    let group = match config.socket_group.as_deref() {
+        Some(name) => Some(group(name).ok_or_else(|| missing(name))?),
+        None => None,
+    };
     let socket = UnixListener::bind(path)?;
     chown(path, None, group)?;
     fs::set_permissions(path, fs::Permissions::from_mode(config.socket_mode.0))?;
@@ -164,7 +168,7 @@ fn unix(path: &Path, config: &Policy) -> io::Result<Socket> {
 }
 
 /// By number, or by name in /etc/group.
-fn group(name: &str) -> io::Result<Gid> {
+pub(crate) fn group(name: &str) -> Option<Gid> {
     let number = name.parse().ok().or_else(|| {
         let groups = fs::read_to_string(PathBuf::from("/etc/group")).ok()?;
         groups.lines().find_map(|line| {
@@ -172,8 +176,7 @@ fn group(name: &str) -> io::Result<Gid> {
             (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
         })
     });
-    let missing = || io::Error::other(format!("policy.socket_group: there is no group {name}"));
-    number.map(Gid::from_raw).ok_or_else(missing)
+    number.map(Gid::from_raw)
 }
 
 fn advice(place: &Place, err: &io::Error) -> String {

@@ -15,5 +15,6 @@ mod tests;
 
 pub(crate) use alone::Alone;
 pub(crate) use desk::Desk;
+pub(crate) use listener::group;
 pub(crate) use opensmtpd::filter;
 pub(crate) use sockets::Doors;

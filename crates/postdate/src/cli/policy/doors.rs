@@ -84,7 +84,7 @@ impl Serve {
 
 fn started(config: Config) -> Result<Alone, ExitCode> {
     Alone::start(config).map_err(|err| {
-        let code = if err.is_configuration() {
+        let code = if err.key().is_some() {
             exit::EX_CONFIG
         } else {
             exit::FAILURE

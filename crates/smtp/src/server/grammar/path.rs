@@ -22,6 +22,12 @@ impl Mailbox<'_> {
     }
 }
 
+/// Whether RCPT takes this as an address: a local part and a domain, without a source route.
+#[must_use]
+pub fn is_address(text: &str) -> bool {
+    !text.starts_with('@') && mailbox(text).is_some()
+}
+
 /// Splits what follows a `<` at the `>` that ends the path, which may not be one in a quoted string.
 pub(super) fn split_at_bracket(path: &str) -> Option<(&str, &str)> {
     let mut quoted = false;
@@ -103,9 +109,10 @@ fn is_atext(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b) || !b.is_ascii()
 }
 
-/// Labels of letters, digits, hyphens and, as the field has them, underscores; U-labels pass whole, what IDNA makes of
-/// them is found out where they are looked up.
-fn is_domain(domain: &str) -> bool {
+/// Whether RCPT takes this as a domain: labels of letters, digits, hyphens and, as the field has them, underscores;
+/// U-labels pass whole, what IDNA makes of them is found out where they are looked up.
+#[must_use]
+pub fn is_domain(domain: &str) -> bool {
     domain.split('.').all(is_label)
 }
 
