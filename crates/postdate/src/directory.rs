@@ -137,25 +137,37 @@ impl Directory {
             return Found::Elsewhere;
         }
         let user = untagged.unwrap_or(user);
+        let user = user.as_str();
+        let is_home = domain == self.routing.meant("");
         // Notices come from it: whoever answers one is heard, also where any name would do.
-        if user == "mailer-daemon" {
+        if user == "mailer-daemon" && is_home {
             return Found::Alias(vec!["postmaster".to_owned()]);
         }
         // Of those without a domain only the postmaster is not named.
-        if !written.is_empty() {
-            if let Some(mailbox) = self.of_any_user(&user, domain) {
-                return Found::Mailbox(mailbox);
-            }
-            let all_others =
-                [&written, domain].map(|domain| self.aliases.get(&format!("@{domain}")));
-            if let Some(to) = all_others.into_iter().flatten().next() {
-                return Found::Alias(to.clone());
-            }
+        if !written.is_empty()
+            && let Some(found) = self.of_others(user, &written)
+        {
+            return found;
         }
-        if user == "postmaster" {
-            return Found::Mailbox(self.of_postmaster(&written));
+        match user {
+            "postmaster" => Found::Mailbox(self.of_postmaster(&written)),
+            // What programs send to it is not lost, whoever reads it.
+            "root" if is_home => Found::Alias(vec!["postmaster".to_owned()]),
+            _ if self.routing.is_open(&written) => Found::Elsewhere,
+            _ => Found::Nobody,
         }
-        Found::Nobody
+    }
+
+    /// Where no name is certain: any user of the domain, then the catch-all.
+    fn of_others(&self, user: &str, written: &str) -> Option<Found> {
+        let domain = self.routing.meant(written);
+        let all_of = |domain| self.aliases.get(&format!("@{domain}"));
+        if self.routing.is_open(written) {
+            return all_of(written).cloned().map(Found::Alias);
+        }
+        let mailbox = self.of_any_user(user, domain).map(Found::Mailbox);
+        let all_others = || all_of(written).or_else(|| all_of(domain));
+        mailbox.or_else(|| all_others().cloned().map(Found::Alias))
     }
 
     fn exact(&self, user: &str, domain: &str, local: bool) -> Option<Found> {
@@ -248,8 +260,8 @@ impl Directory {
             Found::Alias(to) if way.path.last() != Some(&key) => to,
             found => {
                 if matches!(found, Found::Alias(_))
-                    && self.routing.is_local(&normal_domain(domain_of(address)))
                     && self.here(address).is_none()
+                    && !self.is_elsewhere(address, &normal_domain(domain_of(address)))
                 {
                     return Err(AliasTrouble::NoMailbox(key));
                 }
@@ -291,7 +303,11 @@ impl Directory {
         let domain = self.routing.meant(&written);
         let user = local_part_of(address);
         let is_named = || self.named(&unquoted(user), domain).is_some();
-        if domain == written || (written.is_empty() && !is_named()) {
+        let is_as_written = match written.as_str() {
+            "" => !is_named(),
+            written => domain == written || self.is_elsewhere(address, written),
+        };
+        if is_as_written {
             return address.to_owned();
         }
         format!("{user}@{domain}")
@@ -327,12 +343,19 @@ impl Directory {
                 let domain = self.routing.meant(&written);
                 let user = unquoted(local_part_of(address));
                 let named = self.named(&user, domain);
+                let any_user = !self.routing.is_open(&written);
                 named
-                    .or_else(|| self.of_any_user(&user, domain))
+                    .or_else(|| self.of_any_user(&user, domain).filter(|_| any_user))
                     .or_else(|| (user == "postmaster").then(|| self.of_postmaster(domain)))
             }
             Found::Elsewhere | Found::Nobody => None,
         }
+    }
+
+    /// Whether mail for a final address goes on to another host. `domain`: its own, in the normal form.
+    fn is_elsewhere(&self, address: &str, domain: &str) -> bool {
+        !self.routing.is_local(domain)
+            || (self.routing.is_open(domain) && self.here(address).is_none())
     }
 
     /// Where a delivery on this machine puts mail for a final address.
@@ -347,7 +370,7 @@ impl Directory {
 impl Routes for Directory {
     fn destination(&self, address: &str) -> Destination {
         let domain = normal_domain(domain_of(address));
-        if !self.routing.is_local(&domain) {
+        if self.is_elsewhere(address, &domain) {
             return self.routing.abroad(domain);
         }
         if !self.asks_lmtp {

@@ -13,8 +13,10 @@ pub(crate) struct Routing {
     local: HashSet<String>,
     /// The first of `local.domains`: the users of this machine are in it.
     home: Option<String>,
-    /// Further names of `home`.
+    /// The host's own names, further ones of `home`.
     own_names: Vec<String>,
+    /// Nobody has said yet whose mailboxes are here, so that not all mail for its own names need be for them.
+    is_open: bool,
     routes: HashMap<String, Destination>,
     smarthost: Option<Destination>,
 }
@@ -29,6 +31,7 @@ impl Routing {
             local: local.iter().map(|domain| normal_domain(domain)).collect(),
             home: local.first().map(|domain| normal_domain(domain)),
             own_names: Vec::new(),
+            is_open: local.is_empty() || (config.local.is_untouched() && !config.local.is_moved()),
             routes: config
                 .delivery
                 .routes
@@ -68,6 +71,12 @@ impl Routing {
             Some(home) if domain.is_empty() || self.is_own_name(domain) => home,
             _ => domain,
         }
+    }
+
+    /// One of the host's own names, while the mailboxes are those that nobody named: it may have mailboxes elsewhere, and
+    /// strangers reach it. Only what is certain is here.
+    pub(crate) fn is_open(&self, domain: &str) -> bool {
+        self.is_open && self.is_own_name(domain)
     }
 
     fn is_own_name(&self, domain: &str) -> bool {

@@ -94,7 +94,8 @@ fn the_hosts_name_is_one_more_of_its_first_domain() {
         ("anna@other.home.example", "Elsewhere"),
         ("both@localhost", "anna@home.example"),
         ("MAILER-DAEMON@mail.home.example", "postmaster@home.example"),
-        ("mailer-daemon@other.example", "postmaster@other.example"),
+        ("mailer-daemon@other.example", "Nobody"),
+        ("root@other.example", "anna@other.example"),
         ("postmaster", "postmaster"),
     ] {
         let found = match here.find(address) {
@@ -105,9 +106,6 @@ fn the_hosts_name_is_one_more_of_its_first_domain() {
     }
     let mailbox = here.mailbox("anna@mail.home.example").expect("a mailbox");
     assert_eq!(mailbox.name, "anna@home.example");
-    let any = directory("hostname = \"mail.example.org\"\n");
-    let mailbox = any.mailbox("root@mail.example.org").expect("a mailbox");
-    assert_eq!(mailbox.name, "root@localhost");
     let posts = OWN.replace("anna", "postmaster");
     assert_eq!(
         directory(&posts).expand("postmaster").expect("no loop"),
@@ -141,8 +139,15 @@ fn the_hosts_name_may_be_elsewhere() {
             false,
             "[relay.example]:25",
         ),
-        // A relay: nobody else knows it.
-        (none.to_owned(), Found::Nobody, true, "local"),
+        // A relay, and one of whose mailboxes nothing is said: the name's mail may be elsewhere.
+        (none.to_owned(), Found::Elsewhere, true, "mail.example.org"),
+        (String::new(), Found::Elsewhere, true, "mail.example.org"),
+        (
+            smart.to_owned(),
+            Found::Elsewhere,
+            true,
+            "[relay.example]:25",
+        ),
     ] {
         let here = directory(&format!(
             "{host}{tables}[aliases]\nroot = [\"a@b.example\"]\n"
@@ -158,6 +163,50 @@ fn the_hosts_name_may_be_elsewhere() {
             "{tables}"
         );
     }
+}
+
+/// What programs send, and answers to our notices, are kept in any case.
+#[test]
+fn root_and_the_mailer_daemon_are_the_postmaster() {
+    let host = "hostname = \"mail.example.org\"\n";
+    let any = "[local]\ndomains = [\"a.example\"]\nmailboxes = { \"*@a.example\" = \"{user}\" }\n";
+    let pair =
+        "[aliases]\n\"info@mail.example.org\" = [\"info@mail.example.org\", \"x@y.example\"]\n";
+    for (tables, root, daemon, anna) in [
+        ("", "/data/mail/postmaster", "/data/mail/postmaster", None),
+        (
+            "[local]\ndomains = []\nmailboxes = {}\n",
+            "/data/mail/postmaster",
+            "/data/mail/postmaster",
+            None,
+        ),
+        (
+            "[local]\ndomains = [\"a.example\"]\nmailboxes = { \"postmaster@a.example\" = \"pm\" }\n",
+            "/data/pm",
+            "/data/pm",
+            None,
+        ),
+        (any, "/data/root", "/data/postmaster", Some("/data/anna")),
+    ] {
+        let here = directory(&format!("{host}{tables}"));
+        for (user, expected) in [
+            ("root", Some(root)),
+            ("mailer-daemon", Some(daemon)),
+            ("anna", anna),
+        ] {
+            let address = format!("{user}@mail.example.org");
+            let all = here.expand(&address).expect("no loop");
+            let found = here.mailbox(&all[0]).map(|mailbox| mailbox.place);
+            assert_eq!(found, expected.map(maildir), "{address}, {tables}");
+            let is_local = here.destination(&all[0]) == Destination::Local;
+            let is_ours = expected.is_some() || here.find(&address) == Found::Nobody;
+            assert_eq!(is_local, is_ours, "{address}, {tables}");
+        }
+    }
+    let here = directory(&format!("{host}{pair}"));
+    let all = here.expand("info@mail.example.org").expect("no loop");
+    assert_eq!(all, ["info@mail.example.org", "x@y.example"]);
+    assert_eq!(here.destination(&all[0]).to_string(), "mail.example.org");
 }
 
 #[test]
