@@ -6,6 +6,7 @@
 pub mod domains;
 pub mod drain;
 pub mod engine;
+pub mod estimates;
 pub mod greylist;
 pub mod lists;
 pub mod mailbox;

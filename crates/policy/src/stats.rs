@@ -105,9 +105,9 @@ impl Stats {
         how
     }
 
-    /// The window of somebody told at `given` has ended, and nobody came.
-    pub fn never(&mut self, reason: Reason, given: Moment, now: Moment) {
-        self.count(reason, given, now, |counts| &mut counts.never);
+    /// The windows of `times` appointments that were told on `day` ([`day_of`]) have ended, and nobody came.
+    pub fn never(&mut self, reason: Reason, day: i64, times: u64, now: Moment) {
+        self.add(reason, day, times, now, |counts| &mut counts.never);
     }
 
     /// All rows, by day and reason.
@@ -166,7 +166,17 @@ impl Stats {
         now: Moment,
         counter: impl FnOnce(&mut Counts) -> &mut u64,
     ) {
-        let day = day_of(given);
+        self.add(reason, day_of(given), 1, now, counter);
+    }
+
+    fn add(
+        &mut self,
+        reason: Reason,
+        day: i64,
+        times: u64,
+        now: Moment,
+        counter: impl FnOnce(&mut Counts) -> &mut u64,
+    ) {
         let today = day_of(now);
         let is_kept = self.days.contains_key(&day);
         if !is_kept && day.abs_diff(today) >= DAYS_MAX as u64 {
@@ -174,7 +184,7 @@ impl Stats {
         }
         let counts = self.days.entry(day).or_default().entry(reason).or_default();
         let counter = counter(counts);
-        *counter = counter.saturating_add(1);
+        *counter = counter.saturating_add(times);
         self.changed.insert((day, reason));
         self.shed(today);
     }

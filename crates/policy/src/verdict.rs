@@ -56,6 +56,11 @@ impl Reason {
         }
     }
 
+    /// A wait that is told for it is an estimate, by what was measured, and no promise.
+    pub const fn is_estimated(self) -> bool {
+        matches!(self, Self::Mailbox | Self::Lookup | Self::Storage)
+    }
+
     /// What is rejected, in the field's words: `Recipient address rejected`.
     pub const fn what(self) -> &'static str {
         match self {
@@ -193,4 +198,14 @@ pub enum Verdict {
     },
     /// Not now, or never.
     Refuse(Refusal),
+}
+
+impl Verdict {
+    /// What it is refused with; `None`: it is let in.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Accept { .. } => None,
+            Self::Refuse(refusal) => Some(refusal),
+        }
+    }
 }

@@ -5,10 +5,9 @@ use super::rules::{Counted, LimitRule, Scope};
 use super::session::Session;
 use crate::block::client_network;
 use crate::event::{Event, Stage};
-use crate::slots::{Ask, Book, Grace, Limit};
+use crate::slots::{Ask, Grace, Limit};
 use crate::verdict::Reason;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The load's name among the limits' names; no limit of the administrator's has a dot in front.
@@ -151,29 +150,6 @@ fn lower(text: &str) -> Cow<'_, str> {
 
 fn domain(address: &str) -> &str {
     address.rsplit_once('@').map_or("", |(_, domain)| domain)
-}
-
-/// Appointments that nobody kept, since the last call, by reason.
-pub(super) fn never(
-    rules: &Rules,
-    book: &Book,
-    counted: &mut BTreeMap<Reason, u64>,
-) -> Vec<(Reason, u64)> {
-    let mut now = BTreeMap::<Reason, u64>::new();
-    for (rule, counts) in book.counts() {
-        *now.entry(rules.reason_of(rule)).or_default() += counts.never;
-    }
-    let new = |(reason, count): (&Reason, &u64)| {
-        let before = counted.get(reason).copied().unwrap_or(0);
-        (*reason, count.saturating_sub(before))
-    };
-    let fresh = now
-        .iter()
-        .map(new)
-        .filter(|(_, count)| *count > 0)
-        .collect();
-    *counted = now;
-    fresh
 }
 
 impl Rules {

@@ -22,6 +22,7 @@ pub use session::{Observed, Session};
 
 use crate::Moment;
 use crate::domains::{self, Domains};
+use crate::estimates::{Asker, Estimates};
 use crate::event::{Event, Stage};
 use crate::facts::Question;
 use crate::greylist::{Secret, Table, Visit};
@@ -31,7 +32,6 @@ use crate::returns::Returns;
 use crate::slots::{Book, Bounds};
 use crate::stats::Stats;
 use crate::verdict::{Reason, Refusal, Verdict};
-use std::collections::BTreeMap;
 
 /// The rules, with all that they remember.
 #[derive(Debug)]
@@ -52,14 +52,7 @@ pub struct Engine {
     pub lists: Overrides,
     /// How hints were kept.
     pub stats: Stats,
-    counted: Unkept,
-}
-
-/// Appointments that nobody kept, as far as the statistics have them.
-#[derive(Debug, Default)]
-struct Unkept {
-    greylist: u64,
-    slots: BTreeMap<Reason, u64>,
+    estimates: Estimates,
 }
 
 /// Who it is, as far as rules are concerned.
@@ -84,7 +77,7 @@ impl Engine {
             domains: Domains::new(domains::Bounds::default(), secret),
             lists: Overrides::default(),
             stats: Stats::default(),
-            counted: Unkept::default(),
+            estimates: Estimates::new(secret),
             lasting,
             rules,
         }
@@ -108,15 +101,13 @@ impl Engine {
         self.returns.sweep(now);
         self.domains.sweep(now);
         self.greylist.sweep(now);
-        let unclaimed = self.greylist.unclaimed();
-        for _ in self.counted.greylist..unclaimed {
-            self.stats.never(Reason::Greylist, now, now);
+        self.estimates.sweep(now, &mut self.stats);
+        for (day, never) in self.greylist.take_unkept() {
+            self.stats.never(Reason::Greylist, day, never, now);
         }
-        self.counted.greylist = unclaimed;
-        for (reason, never) in limits::never(&self.rules, &self.book, &mut self.counted.slots) {
-            for _ in 0..never {
-                self.stats.never(reason, now, now);
-            }
+        for ((rule, day), never) in self.book.take_unkept() {
+            let reason = self.rules.reason_of(&rule);
+            self.stats.never(reason, day, never, now);
         }
     }
 
@@ -138,16 +129,35 @@ impl Engine {
     /// Judges one event, and remembers it.
     pub fn judge(&mut self, session: &mut Session, event: &Event<'_>, now: Moment) -> Verdict {
         session.observed = None;
+        let first = session.mail.recipients.first();
+        let asker = self.estimates.asker(event, first.map(String::as_str));
         let judged = match event.stage {
             Stage::Connect => self.connect(session, event, now),
             Stage::Helo | Stage::Mail => None,
-            Stage::Recipient => return self.recipient(session, event, now),
+            Stage::Recipient => {
+                let verdict = self.recipient(session, event, now);
+                self.answered(asker, verdict.refusal(), now);
+                return verdict;
+            }
             Stage::Message => self.message(session, event, now),
         };
+        self.answered(asker, judged.as_ref(), now);
         match judged {
             Some(refusal) => Verdict::Refuse(refusal),
             None => Verdict::Accept { waited: None },
         }
+    }
+
+    /// The shell let this event in, or refused it, for a reason that only the shell knows: for the statistics.
+    pub fn answered_by_shell(&mut self, event: &Event<'_>, refusal: Option<&Refusal>, now: Moment) {
+        let asker = self.estimates.asker(event, None);
+        self.answered(asker, refusal, now);
+    }
+
+    fn answered(&mut self, asker: Asker, refusal: Option<&Refusal>, now: Moment) {
+        let window = self.rules.greylist.settings.window;
+        self.estimates
+            .answered(asker, refusal, window, now, &mut self.stats);
     }
 
     /// The mail under way was refused by somebody else, or given up: all that it took is given back.

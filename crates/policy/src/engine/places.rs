@@ -101,13 +101,14 @@ impl Engine {
                 rule,
                 wait_secs,
                 first,
+                waited,
             } => {
                 let reason = self.rules.reason_of(&rule);
                 if first {
                     self.stats.given(reason, now);
-                } else {
+                } else if let Some(waited) = waited {
                     let due = now.after(Duration::from_secs(wait_secs));
-                    self.stats.came(reason, now, due, now);
+                    self.stats.came(reason, now.before(waited), due, now);
                 }
                 let refusal = Refusal {
                     rule: plain(&rule),

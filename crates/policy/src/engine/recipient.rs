@@ -99,9 +99,6 @@ impl Engine {
             None => Some(self.mailboxes.judge(mailbox, now)?),
         };
         let wait_secs = full.and_then(|full| full.wait).map(whole_secs);
-        if wait_secs.is_some() {
-            self.stats.given(Reason::Mailbox, now);
-        }
         Some(Refusal::wait(
             Reason::Mailbox,
             (452, (4, 2, 2)),
@@ -176,15 +173,11 @@ impl Engine {
         match judgement.appointment {
             Appointment::None => {}
             Appointment::Made => self.stats.given(Reason::Greylist, now),
-            Appointment::Early(early) => {
-                self.stats
-                    .came(Reason::Greylist, now, now.after(early), now);
+            Appointment::Early { waited, early } => {
+                let (given, due) = (now.before(waited), now.after(early));
+                self.stats.came(Reason::Greylist, given, due, now);
             }
-            Appointment::Kept(late) => {
-                let waited = match judgement.verdict {
-                    greylist::Verdict::Waited(waited) => waited,
-                    _ => late,
-                };
+            Appointment::Kept { waited, late } => {
                 let (given, due) = (now.before(waited), now.before(late));
                 self.stats.came(Reason::Greylist, given, due, now);
             }

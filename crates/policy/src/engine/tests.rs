@@ -6,6 +6,7 @@ use crate::slots::Limit;
 use std::net::IpAddr;
 use std::time::Duration;
 
+mod counted;
 mod domains;
 mod order;
 mod places;

@@ -62,10 +62,20 @@ pub enum Appointment {
     None,
     /// It was made.
     Made,
-    /// It stands: the client came this much too early, and was told again.
-    Early(Duration),
-    /// It was kept, so long after its time; zero for up to [`EARLY`](super::rule::EARLY) before it.
-    Kept(Duration),
+    /// It stands: the client came too early, and was told again.
+    Early {
+        /// Since it was made.
+        waited: Duration,
+        /// Until its time.
+        early: Duration,
+    },
+    /// It was kept.
+    Kept {
+        /// Since it was made.
+        waited: Duration,
+        /// After its time; zero for up to [`EARLY`](super::rule::EARLY) before it.
+        late: Duration,
+    },
 }
 
 /// The answer.

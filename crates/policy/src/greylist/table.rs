@@ -11,6 +11,8 @@ use super::records::{Place, Records};
 use super::rule::{self, Known, Record};
 use super::{Appointment, Arrival, Judgement, Moment, Settings, Verdict};
 use crate::Block;
+use crate::stats::day_of;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Records that are over and are removed, at most, by one visit. A visit adds one, so it catches up.
@@ -41,6 +43,8 @@ pub struct Table {
     known: KnownOrigins,
     next_id: u64,
     unclaimed: u64,
+    /// The same by day told, until they are taken.
+    unkept: BTreeMap<i64, u64>,
     changes: Vec<Change>,
 }
 
@@ -68,6 +72,7 @@ impl Table {
             known: KnownOrigins::new(secret),
             next_id: 1,
             unclaimed: 0,
+            unkept: BTreeMap::new(),
             changes: Vec::new(),
             settings,
             secret,
@@ -175,6 +180,12 @@ impl Table {
     /// Appointments that ended with nobody having come for them, since the table was made.
     pub fn unclaimed(&self) -> u64 {
         self.unclaimed
+    }
+
+    /// Takes the appointments that ended since the last call with nobody having come: how many, by the day on which they
+    /// were told ([`day_of`]).
+    pub fn take_unkept(&mut self) -> BTreeMap<i64, u64> {
+        std::mem::take(&mut self.unkept)
     }
 
     /// Whether the client's network need not wait, whatever else is found out about it. Changes nothing.
@@ -369,7 +380,12 @@ impl Table {
 
     /// Removes a record whose time is over.
     fn end(&mut self, place: Place) {
-        self.unclaimed += u64::from(self.records.get(place).passed.is_none());
+        let record = self.records.get(place);
+        if record.passed.is_none() {
+            self.unclaimed += 1;
+            let told = day_of(record.first_seen);
+            *self.unkept.entry(told).or_default() += 1;
+        }
         self.remove(place);
     }
 
@@ -416,10 +432,15 @@ fn appointment(verdict: Verdict, record: Option<Record>, now: Moment) -> Appoint
         (_, None) => Appointment::None,
         (Verdict::Defer { first: true, .. }, Some(_)) => Appointment::Made,
         (Verdict::Defer { first: false, .. }, Some(record)) => {
-            Appointment::Early(record.due.since(now))
+            let waited = now.since(record.first_seen);
+            let early = record.due.since(now);
+            Appointment::Early { waited, early }
         }
         // It was kept before.
         (_, Some(record)) if record.passed.is_some() => Appointment::None,
-        (_, Some(record)) => Appointment::Kept(now.since(record.due)),
+        (_, Some(record)) => Appointment::Kept {
+            waited: now.since(record.first_seen),
+            late: now.since(record.due),
+        },
     }
 }

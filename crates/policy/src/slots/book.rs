@@ -11,6 +11,7 @@ use super::{
 };
 use crate::greylist::Secret;
 use crate::{Block, Moment};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct Book {
     pub(super) calendars: Calendars,
     pub(super) appointments: Appointments,
     pub(super) tally: Tally,
+    /// By rule and day told, until they are taken.
+    pub(super) unkept: BTreeMap<(Arc<str>, i64), u64>,
     /// Of the next appointment.
     pub(super) next_id: u64,
     pub(super) log: Vec<Change>,
@@ -53,6 +56,7 @@ impl Book {
             calendars: Calendars::new(secret, bounds.calendars),
             appointments: Appointments::new(secret),
             tally: Tally::default(),
+            unkept: BTreeMap::new(),
             next_id: 1,
             log: Vec::new(),
             bounds,
@@ -152,6 +156,7 @@ impl Book {
             rule,
             wait_secs,
             first: true,
+            waited: None,
         })
     }
 
@@ -320,6 +325,12 @@ impl Book {
     /// How appointments went since the start, by rule.
     pub fn counts(&self) -> impl Iterator<Item = (&str, Counts)> {
         self.tally.iter()
+    }
+
+    /// Takes the appointments that ended since the last call with nobody having come: how many, by rule and by the day
+    /// on which they were told ([`crate::stats::day_of`]).
+    pub fn take_unkept(&mut self) -> BTreeMap<(Arc<str>, i64), u64> {
+        std::mem::take(&mut self.unkept)
     }
 }
 

@@ -6,6 +6,7 @@ use super::calendars::cut;
 use super::change::Change;
 use super::{Charge, Holder, Took};
 use crate::Moment;
+use crate::stats::day_of;
 
 impl Book {
     /// The mail was taken: what it was charged stays charged.
@@ -89,6 +90,8 @@ impl Book {
         };
         if !row.came {
             self.tally.of(&row.rule).never += 1;
+            let told = (row.rule.clone(), day_of(row.asked));
+            *self.unkept.entry(told).or_default() += 1;
         }
         match row.is_empty_inside() {
             true => self.drop_row(id, now, Calendar::give_back),

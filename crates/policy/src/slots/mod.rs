@@ -191,6 +191,8 @@ pub enum Booking {
         wait_secs: u64,
         /// It was made just now; else it stood already, and nothing was booked.
         first: bool,
+        /// Since this guest was told first; `None`: it was not told before.
+        waited: Option<Duration>,
     },
     /// Not now, and no time to tell: nothing was taken.
     Full {

@@ -38,11 +38,12 @@ impl Book {
     ) -> Result<Booking, NoTime> {
         let nothing = || (Arc::from(""), Why::Tables);
         let row = self.appointments.get(id).ok_or_else(nothing)?;
-        let (rule, due) = (row.rule.clone(), row.due);
+        let (rule, due, asked) = (row.rule.clone(), row.due, row.asked);
         if now.after(EARLY) < due {
             self.tally.of(&rule).early += 1;
             self.seat(id, visit.guests);
-            return Ok(told_again(id, rule, due, now));
+            let waited = Some(now.since(asked));
+            return Ok(told_again(id, rule, due, waited, now));
         }
         if row.lapsed
             && let Some(told) = self.renew(id, visit, asks, now)?
@@ -182,6 +183,7 @@ impl Book {
             rule,
             wait_secs,
             first: true,
+            waited: None,
         }))
     }
 
@@ -191,7 +193,7 @@ impl Book {
         let row = self.appointments.get(id)?;
         let (rule, due) = (row.rule.clone(), row.due);
         let comes_later = due > now.after(EARLY);
-        (comes_later && self.seat(id, visit.guests)).then(|| told_again(id, rule, due, now))
+        (comes_later && self.seat(id, visit.guests)).then(|| told_again(id, rule, due, None, now))
     }
 
     /// These are told the same: who is not yet a guest is one now. Says whether there was room.
@@ -210,11 +212,18 @@ impl Book {
     }
 }
 
-fn told_again(id: u64, rule: Arc<str>, due: Moment, now: Moment) -> Booking {
+fn told_again(
+    id: u64,
+    rule: Arc<str>,
+    due: Moment,
+    waited: Option<Duration>,
+    now: Moment,
+) -> Booking {
     Booking::Told {
         id,
         rule,
         wait_secs: whole_secs(due.since(now)),
         first: false,
+        waited,
     }
 }

@@ -68,7 +68,7 @@ fn a_day_adds_up() {
         at(evening + 300),
         at(evening + 900),
     );
-    stats.never(Reason::Greylist, at(evening), at(evening + 2 * DAY));
+    stats.never(Reason::Greylist, DAY_0, 1, at(evening + 2 * DAY));
     let expected = Counts {
         given: 5,
         early: 1,
@@ -104,7 +104,7 @@ fn the_last_days_are_kept() {
     assert_eq!(kept.len(), 2 * DAYS_MAX);
     assert_eq!(kept[0].day, DAY_0 + 14);
     assert_eq!(kept, rows.values().copied().collect::<Vec<_>>());
-    stats.never(Reason::Greylist, at(0), at(50 * DAY));
+    stats.never(Reason::Greylist, DAY_0, 1, at(50 * DAY));
     assert_eq!(stats.take_changes(), [], "too long ago");
 }
 
@@ -135,7 +135,7 @@ proptest! {
             match step {
                 0 | 1 => stats.given(Reason::Greylist, at(now)),
                 2 => { stats.came(Reason::Mailbox, given, given.after(Duration::from_secs(300)), at(now)); }
-                3 => stats.never(Reason::Greylist, given, at(now)),
+                3 => stats.never(Reason::Greylist, day_of(given), 1, at(now)),
                 _ => {
                     write(&mut rows, stats.take_changes());
                     stats = Stats::default();

@@ -20,13 +20,28 @@ fn made_early_kept_and_how_late() {
             .appointment
     };
     assert_eq!(at(1, 0), Appointment::Made);
-    assert_eq!(at(1, 100_000), Appointment::Early(secs(200)));
+    assert_eq!(
+        at(1, 100_000),
+        Appointment::Early {
+            waited: secs(100),
+            early: secs(200)
+        }
+    );
     assert_eq!(at(2, 100_000), Appointment::Made);
-    assert_eq!(at(1, 298_500), Appointment::Kept(Duration::ZERO));
+    assert_eq!(
+        at(1, 298_500),
+        Appointment::Kept {
+            waited: Duration::from_millis(298_500),
+            late: Duration::ZERO
+        }
+    );
     assert_eq!(at(1, 299_000), Appointment::None, "known");
     assert_eq!(
         at(2, 460_250),
-        Appointment::Kept(Duration::from_millis(60_250))
+        Appointment::Kept {
+            waited: Duration::from_millis(360_250),
+            late: Duration::from_millis(60_250)
+        }
     );
     assert_eq!(table.unclaimed(), 0);
 }
