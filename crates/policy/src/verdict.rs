@@ -1,5 +1,6 @@
 //! What the engine says, before a door puts it into its protocol's words.
 
+use crate::event::Stage;
 use crate::slots::Why;
 use std::fmt;
 use std::time::Duration;
@@ -61,13 +62,16 @@ impl Reason {
         matches!(self, Self::Mailbox | Self::Lookup | Self::Storage)
     }
 
-    /// What is rejected, in the field's words: `Recipient address rejected`.
-    pub const fn what(self) -> &'static str {
-        match self {
-            Self::Greylist | Self::Mailbox | Self::Recipient => "Recipient address rejected",
-            Self::Sender => "Sender address rejected",
-            Self::Client | Self::Lookup | Self::Load | Self::Denied => "Client host rejected",
-            Self::Storage => "End-of-data rejected",
+    /// What is rejected at this stage, in the field's words: `Recipient address rejected`. A whole mail is Postfix's
+    /// `End-of-data`, whatever speaks against it.
+    pub const fn what(self, stage: Stage) -> &'static str {
+        match (self, stage) {
+            (_, Stage::Message) => "End-of-data rejected",
+            (Self::Greylist | Self::Mailbox | Self::Recipient | Self::Storage, _) => {
+                "Recipient address rejected"
+            }
+            (Self::Sender, _) => "Sender address rejected",
+            (Self::Client | Self::Lookup | Self::Load | Self::Denied, _) => "Client host rejected",
         }
     }
 }

@@ -32,7 +32,8 @@ fn mails() -> [(String, bool); 2] {
     [(good, true), (bad, false)]
 }
 
-const REFUSED: &str = "550 5.7.1 ";
+const REFUSED: &str =
+    "550 5.7.1 End-of-data rejected: DMARC of the author's domain says to reject this;";
 
 #[test]
 fn postfix_over_milter() {

@@ -21,7 +21,11 @@ pub(crate) fn reply(refusal: &Refusal, event: &Event<'_>, protocol: &str) -> Rep
         if event.stage != Stage::Message {
             text.push_str(&format!("<{}>: ", echo(about, 128)));
         }
-        text.push_str(&format!("{}: {}; ", refusal.reason.what(), refusal.text));
+        text.push_str(&format!(
+            "{}: {}; ",
+            refusal.reason.what(event.stage),
+            refusal.text
+        ));
         text.push_str(&format!("from=<{}>", echo(event.sender, 80)));
         if event.stage == Stage::Recipient {
             text.push_str(&format!(" to=<{}>", echo(event.recipient, 80)));
