@@ -273,11 +273,17 @@ fn thousands_of_idle_connections_are_bounded() {
 
 #[test]
 fn while_records_cannot_be_written_doors_are_open_or_closed_and_the_log_says_so_once() {
-    for (on_failure, says) in [
-        ("open", DUNNO),
+    for (on_failure, replies, says) in [
+        ("open", "", DUNNO),
         (
             "closed",
+            "",
             "action=DEFER_IF_PERMIT 4.3.0 Records are out of order here, try again later\n\n",
+        ),
+        (
+            "closed",
+            "[replies.storage]\nstatus = \"4.3.5\"\ntext = \"Kaputt\"\n",
+            "action=DEFER_IF_PERMIT 4.3.5 Kaputt\n\n",
         ),
     ] {
         let dir = TempDir::new();
@@ -286,7 +292,7 @@ fn while_records_cannot_be_written_doors_are_open_or_closed_and_the_log_says_so_
         let server = PolicyServer::start(
             &dir,
             ANY_PORT,
-            &format!("[policy]\non_failure = \"{on_failure}\"\n"),
+            &format!("[policy]\non_failure = \"{on_failure}\"\n{replies}"),
         );
         let port = server.port();
         assert_eq!(asked(port, "192.0.2.1"), DEFERRED);

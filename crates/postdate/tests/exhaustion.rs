@@ -66,7 +66,7 @@ fn without_descriptors_it_answers_and_when_there_are_some_it_recovers() {
         .mail("a@client.test", "b@here.test", &large)
         .expect("a reply");
     assert!(
-        reply.starts_with("451 4.3.2 ") && !reply.contains("TIME="),
+        reply.starts_with("452 4.3.1 System resources are short") && !reply.contains("TIME="),
         "{reply}"
     );
     early.ask("NOOP", "250 ");

@@ -23,10 +23,10 @@ pub enum SpoolError {
     /// No room. Nothing of the change was kept; it may work later: 452 4.3.1.
     Full,
     /// The machine is short of something else, or another program holds the store: file descriptors, memory, a lock.
-    /// Nothing of the change was kept; it may work later, and nothing says when: 451 4.3.2.
+    /// Nothing of the change was kept; it may work later, and nothing says when: 452 4.3.1.
     Short(String),
     /// A write or sync failed: nothing is acknowledged any more until a restart (a failed fsync must not be retried
-    /// as if nothing had been). 451 4.3.0.
+    /// as if nothing had been). 452 4.3.1.
     Sick(String),
     /// The spool is shut down.
     Closed,

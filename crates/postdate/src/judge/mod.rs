@@ -22,7 +22,7 @@ use crate::site::SharedSite;
 
 use trouble::Trouble;
 pub(crate) use trouble::with_advice;
-pub(crate) use words::{brief, greylist_field, reply, stage_name};
+pub(crate) use words::{bare, brief, greylist_field, reply, stage_name};
 
 /// Between two looks at whether the records have caught up: a fraction of what a transaction of theirs takes.
 const CATCH_UP: Duration = Duration::from_millis(4);
@@ -133,11 +133,7 @@ impl Judge {
         if let Some(observed) = &caller.session.observed {
             log_observed(event, observed);
         }
-        let verdict = match verdict {
-            Verdict::Refuse(refusal) => Verdict::Refuse(self.worded(refusal)),
-            accept => accept,
-        };
-        match self.records.trouble() {
+        let verdict = match self.records.trouble() {
             None => {
                 self.trouble.over();
                 verdict
@@ -148,7 +144,28 @@ impl Judge {
                 self.trouble.felt(&why, dir, on_failure);
                 trouble::without_records(verdict, event, on_failure)
             }
+        };
+        match verdict {
+            Verdict::Refuse(refusal) => Verdict::Refuse(self.worded(refusal)),
+            accept => accept,
         }
+    }
+
+    /// There is room to store a mail, by its MAIL: who was told to come back for that has come.
+    pub(crate) fn storable(&self, event: &Event<'_>) {
+        self.records.with(self.now(), |engine, now| {
+            engine.answered_by_shell(event, None, now);
+        });
+    }
+
+    /// A mail can't be stored, which only the shell knows; `event` is its MAIL. The refusal as the administrator wants
+    /// it said, counted for the statistics.
+    pub(crate) fn unstorable(&self, event: &Event<'_>, refusal: Refusal) -> Refusal {
+        let refusal = self.worded(refusal);
+        self.records.with(self.now(), |engine, now| {
+            engine.answered_by_shell(event, Some(&refusal), now);
+        });
+        refusal
     }
 
     /// The mail that was let in so far was taken: it is durable.
@@ -165,11 +182,6 @@ impl Judge {
         (self.records).with(self.now(), |engine, now| engine.gave_up(session, now));
     }
 
-    /// A wait was told for a reason that only the shell knows: for the statistics.
-    pub(crate) fn told(&self, reason: Reason) {
-        (self.records).with(self.now(), |engine, now| engine.stats.given(reason, now));
-    }
-
     /// What time it is.
     pub(crate) fn now(&self) -> SystemTime {
         self.clock.now()
@@ -184,7 +196,7 @@ impl Judge {
     pub(crate) fn without_verdict(&self) -> Verdict {
         match self.on_failure() {
             OnFailure::Open => Verdict::Accept { waited: None },
-            OnFailure::Closed => Verdict::Refuse(trouble::out_of_order()),
+            OnFailure::Closed => Verdict::Refuse(self.worded(trouble::out_of_order())),
         }
     }
 

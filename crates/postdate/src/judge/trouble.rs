@@ -75,15 +75,8 @@ pub(super) fn without_records(
     }
 }
 
-/// 451 4.3.0.
+/// 451 4.3.0: nobody's storage is full.
 pub(super) fn out_of_order() -> Refusal {
-    Refusal {
-        reason: Reason::Storage,
-        code: 451,
-        status: (4, 3, 0),
-        wait_secs: None,
-        text: "Records are out of order here, try again later".to_owned(),
-        rule: None,
-        no_hint: None,
-    }
+    let words = "Records are out of order here";
+    Refusal::wait(Reason::Storage, (451, (4, 3, 0)), words, None)
 }

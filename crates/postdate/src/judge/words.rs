@@ -37,6 +37,15 @@ pub(crate) fn reply(refusal: &Refusal, event: &Event<'_>, protocol: &str) -> Rep
     } else {
         text.push_str(&refusal.text);
     }
+    with_text(refusal, text)
+}
+
+/// The whole reply in no words but ours: `452 4.3.1 TIME=60 Insufficient system storage, …`.
+pub(crate) fn bare(refusal: &Refusal) -> Reply {
+    with_text(refusal, refusal.text.clone())
+}
+
+fn with_text(refusal: &Refusal, text: String) -> Reply {
     let (class, subject, detail) = refusal.status;
     let reply = Reply::new(
         refusal.code,

@@ -181,12 +181,17 @@ impl Gate {
         let spool = self.runner.spool();
         let min_free = self.site.get().config.limits.min_free;
         let wanted = min_free.saturating_add(session.transaction().sender.size.unwrap_or(0));
+        let event = event(Stage::Mail, "", session, visitor);
         match spool.free_octets() {
             Some(free) if free < wanted => {
                 tracing::warn!(target: "smtp", free, wanted, "no room for mail: free space on the data directory's file system");
-                Decision::Refuse(self.no_room(wanted - free))
+                let refusal = self.judge.unstorable(&event, self.no_room(wanted - free));
+                Decision::Refuse(judge::bare(&refusal))
             }
-            _ => Decision::Accept,
+            _ => {
+                self.judge.storable(&event);
+                Decision::Accept
+            }
         }
     }
 
@@ -244,19 +249,10 @@ impl Gate {
         session: &Session,
         visitor: &mut Visitor,
     ) -> Option<Reply> {
-        let transaction = session.transaction();
         let user = visitor.user();
         let event = Event {
-            stage,
-            client: visitor.addr.ip().to_canonical(),
-            helo: session.helo().unwrap_or_default(),
             user: user.as_deref(),
-            sender: &transaction.sender.address,
-            recipient,
-            size: match stage {
-                Stage::Message => session.content().size,
-                _ => transaction.sender.size.unwrap_or(0),
-            },
+            ..event(stage, recipient, session, visitor)
         };
         let verdict = self.judge.judge(&mut visitor.caller, &event).await;
         let refusal = match verdict {
@@ -294,7 +290,7 @@ impl Gate {
                 visitor.reader = self.judge.reader().filter(|_| is_network);
                 Decision::Accept
             }
-            Err(err) => Decision::Refuse(self.storage(visitor, &err)),
+            Err(err) => Decision::Refuse(self.storage(session, visitor, &err)),
         }
     }
 
@@ -326,47 +322,31 @@ impl Gate {
             }
             Err(err) => {
                 self.judge.gave_up(&mut visitor.caller);
-                Decision::Refuse(self.storage(visitor, &err))
+                Decision::Refuse(self.storage(session, visitor, &err))
             }
         }
     }
 
     /// The reply to a spool's trouble, which is logged.
-    fn storage(&self, visitor: &Visitor, err: &SpoolError) -> Reply {
+    fn storage(&self, session: &Session, visitor: &Visitor, err: &SpoolError) -> Reply {
         tracing::error!(target: "smtp", client = %visitor.name(), "mail refused: {err}");
-        match err {
+        let trouble = match err {
             SpoolError::Full => self.no_room(self.site.get().config.limits.min_free),
-            SpoolError::Short(_) => Reply::new(
-                451,
-                Status(4, 3, 2),
-                "System resources are short, try again later",
-            ),
-            SpoolError::Sick(_) => Reply::new(
-                451,
-                Status(4, 3, 0),
-                "Mail storage is out of order, try again later",
-            ),
+            // Nothing measures when it is over.
+            SpoolError::Short(_) => unstored("System resources are short", None),
+            SpoolError::Sick(_) => unstored("Mail storage is out of order", None),
             SpoolError::Closed => {
-                Reply::new(421, Status(4, 3, 2), "Shutting down, try again later")
+                return Reply::new(421, Status(4, 3, 2), "Shutting down, try again later");
             }
-        }
+        };
+        let event = event(Stage::Mail, "", session, visitor);
+        judge::bare(&self.judge.unstorable(&event, trouble))
     }
 
-    /// 452 4.3.1, with an estimate of when the missing octets will be free, once a drain was measured.
-    fn no_room(&self, missing: u64) -> Reply {
-        let reply = Reply::new(
-            452,
-            Status(4, 3, 1),
-            "Insufficient system storage, try again later",
-        );
+    /// With an estimate of when the missing octets will be free, once a drain was measured.
+    fn no_room(&self, missing: u64) -> Refusal {
         let wait = storage_wait(missing, self.runner.spool().drain_rate());
-        match wait.filter(|_| self.site.get().config.hints.give) {
-            Some(wait) => {
-                self.judge.told(Reason::Storage);
-                reply.with_hint(wait.as_secs())
-            }
-            None => reply,
-        }
+        unstored("Insufficient system storage", wait)
     }
 
     /// The session is over.
@@ -374,6 +354,34 @@ impl Gate {
         visitor.discard();
         self.judge.gave_up(&mut visitor.caller);
     }
+}
+
+/// What the session is at, without who logged in.
+fn event<'a>(
+    stage: Stage,
+    recipient: &'a str,
+    session: &'a Session,
+    visitor: &Visitor,
+) -> Event<'a> {
+    let sender = &session.transaction().sender;
+    Event {
+        stage,
+        client: visitor.addr.ip().to_canonical(),
+        helo: session.helo().unwrap_or_default(),
+        user: None,
+        sender: &sender.address,
+        recipient,
+        size: match stage {
+            Stage::Message => session.content().size,
+            _ => sender.size.unwrap_or(0),
+        },
+    }
+}
+
+/// 452 4.3.1, unless the administrator has it otherwise.
+fn unstored(words: &str, wait: Option<Duration>) -> Refusal {
+    let wait_secs = wait.map(|wait| wait.as_secs());
+    Refusal::wait(Reason::Storage, (452, (4, 3, 1)), words, wait_secs)
 }
 
 /// `refusal` is the rules' own.

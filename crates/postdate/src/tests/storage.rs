@@ -53,10 +53,51 @@ async fn a_full_spool_says_so_and_when_there_will_be_room_once_that_is_known() {
     let told = client
         .ask("MAIL FROM:<u@a.example> SIZE=3000", "452 4.3.1 TIME=")
         .await;
-    assert!(
-        told.starts_with("452 4.3.1 TIME=60 Insufficient system storage"),
-        "{told}"
+    assert_eq!(
+        told,
+        "452 4.3.1 TIME=60 Insufficient system storage, try again in 60 seconds"
     );
+    // The same mail, while there is no room, is one hint; when there is, it was kept.
+    pass(10 * SECOND).await;
+    client
+        .ask("MAIL FROM:<u@a.example> SIZE=3000", "452 4.3.1 TIME=")
+        .await;
+    pass(60 * SECOND).await;
+    client.ask("MAIL FROM:<u@a.example>", "250 ").await;
+    let counts = node.judge().records.with(node.judge().now(), |engine, _| {
+        engine.stats.sum(policy::Reason::Storage, 0, i64::MAX)
+    });
+    assert_eq!((counts.given, counts.early, counts.on_time), (1, 1, 1));
+}
+
+/// Full or out of order, at MAIL or at the end: it is one reason, and said as configured.
+#[tokio::test(start_paused = true)]
+async fn what_can_not_be_stored_is_refused_in_the_administrators_words() {
+    let net = Net::new();
+    let config = SENDER.to_owned()
+        + "[limits]\nmin_free = \"2KiB\"\n[relay]\ndomains = [\"b.example\"]\n[greylist]\nmode = \"off\"\n\
+           [replies.storage]\ncode = 451\nstatus = \"4.3.0\"\ntext = \"Voll[, wieder in {seconds} s]\"\n";
+    let node = Node::start(&net, "192.0.2.1", MemorySpool::new(Some(4096)), &config);
+    let mut client = node.client("192.0.2.9");
+    client.hello().await;
+    let told = client
+        .ask("MAIL FROM:<u@a.example> SIZE=3000", "451 4.3.0 Voll")
+        .await;
+    assert_eq!(told, "451 4.3.0 Voll");
+    let spool = Moody::default();
+    let node = Node::start(&net, "192.0.2.1", spool.clone(), &config);
+    for trouble in [
+        SpoolError::Sick("fsync of spool".to_owned()),
+        SpoolError::Full,
+        SpoolError::Short("no file descriptors".to_owned()),
+    ] {
+        let mut client = node.client("192.0.2.9");
+        client.begin("u@a.example", "v@b.example").await;
+        spool.suffer(Some(trouble));
+        let told = client.ask("words\r\n.", "451 4.3.0 Voll").await;
+        assert_eq!(told, "451 4.3.0 Voll");
+        spool.suffer(None);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,12 +126,15 @@ async fn a_sick_spool_acknowledges_nothing() {
     let spool = Moody::default();
     let node = Node::start(&net, "192.0.2.1", spool.clone(), &config);
     for (trouble, reply) in [
-        (SpoolError::Sick("fsync of spool".to_owned()), "451 4.3.0 "),
-        (SpoolError::Full, "452 4.3.1 "),
+        (
+            SpoolError::Sick("fsync of spool".to_owned()),
+            "452 4.3.1 Mail storage is out of order, try again later",
+        ),
+        (SpoolError::Full, "452 4.3.1 Insufficient system storage"),
         // Nothing measures when there are descriptors again: no hint, though a drain may be known.
         (
             SpoolError::Short("no file descriptors".to_owned()),
-            "451 4.3.2 System resources",
+            "452 4.3.1 System resources are short, try again later",
         ),
     ] {
         let mut client = node.client("192.0.2.9");
