@@ -76,11 +76,11 @@ impl Zones {
         Ask::Now
     }
 
-    /// A look-up failed: SERVFAIL, time-out, no server to reach. `ttl_hint` is how long the resolver says that it
-    /// holds the failure.
+    /// A look-up failed: SERVFAIL, time-out, no server to reach. `held` is how long that is said to hold, where anybody
+    /// says so: a block list that answers "I don't serve you" does, by that record's time to live.
     ///
     /// Look-ups that were under way side by side count as one failure.
-    pub fn failed(&mut self, zone: &str, ttl_hint: Option<Duration>, now: Moment) {
+    pub fn failed(&mut self, zone: &str, held: Option<Duration>, now: Moment) {
         let name = plain(zone);
         if name.len() > NAME_MAX {
             return;
@@ -90,7 +90,7 @@ impl Zones {
             return;
         }
         let failures = before.map_or(0, |row| row.failures).saturating_add(1);
-        let held = ttl_hint.unwrap_or_default();
+        let held = held.unwrap_or_default();
         let wait = backoff(failures).max(held).min(BACKOFF_MAX);
         self.put(
             &name,

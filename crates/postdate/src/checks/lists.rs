@@ -1,6 +1,6 @@
 //! Block and allow lists in the DNS (RFC 5782).
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use policy::Listing;
 
@@ -61,8 +61,7 @@ async fn is_listed(
     answers: &Networks,
 ) -> Result<bool, Trouble> {
     let name = format!("{}.{zone}", reversed(client));
-    let a_record = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    let found = lookups.addresses_in(zone, &name, a_record).await?;
+    let (found, held) = lookups.listing(zone, &name).await?;
     if found.iter().any(|&answer| is_complaint(answer)) {
         tracing::warn!(
             target: "checks",
@@ -70,7 +69,7 @@ async fn is_listed(
             answers = ?found,
             "the list does not answer us: it may want its users to register, or to ask with a name server of their own"
         );
-        return Err(lookups.complain(zone));
+        return Err(lookups.complain(zone, held));
     }
     // Outside of 127/8 is no answer of a list (RFC 5782 §2.1) but of whoever has bought its domain.
     let counts = |answer: &IpAddr| {

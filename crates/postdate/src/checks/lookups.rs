@@ -9,7 +9,7 @@ use std::time::Duration;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use policy::Moment;
 use policy::zone::{Ask, WAIT_MIN, Zones};
 use tokio::time::Instant;
@@ -59,7 +59,7 @@ impl<'a> Lookups<'a> {
     /// The texts of a name, each record's strings put together (RFC 7208 §3.3).
     pub(super) async fn texts(&self, name: &str) -> Result<Vec<Vec<u8>>, Trouble> {
         let found = self.records(name, name, RecordType::TXT).await?;
-        let texts = found.into_iter().filter_map(|data| match data {
+        let texts = found.into_iter().filter_map(|record| match record.data {
             RData::TXT(txt) => Some(txt.txt_data.concat()),
             _ => None,
         });
@@ -68,23 +68,25 @@ impl<'a> Lookups<'a> {
 
     /// The addresses of a name, of the kind that `like` is of.
     pub(super) async fn addresses(&self, name: &str, like: IpAddr) -> Result<Vec<IpAddr>, Trouble> {
-        self.addresses_in(name, name, like).await
-    }
-
-    /// The same in a zone that is blamed for failures instead of the name.
-    pub(super) async fn addresses_in(
-        &self,
-        zone: &str,
-        name: &str,
-        like: IpAddr,
-    ) -> Result<Vec<IpAddr>, Trouble> {
         let kind = if like.is_ipv4() {
             RecordType::A
         } else {
             RecordType::AAAA
         };
-        let found = self.records(zone, name, kind).await?;
-        Ok(found.iter().filter_map(RData::ip_addr).collect())
+        let found = self.records(name, name, kind).await?;
+        Ok(addresses(&found))
+    }
+
+    /// What the list `zone` says of a name, and for how long it says so. The list is blamed for failures.
+    pub(super) async fn listing(
+        &self,
+        zone: &str,
+        name: &str,
+    ) -> Result<(Vec<IpAddr>, Duration), Trouble> {
+        let found = self.records(zone, name, RecordType::A).await?;
+        let ttl = found.iter().map(|record| record.ttl).min();
+        let held = Duration::from_secs(ttl.unwrap_or_default().into());
+        Ok((addresses(&found), held))
     }
 
     /// The exchanges of a domain, best first, as they stand in the DNS; `.` alone is a null MX (RFC 7505).
@@ -92,7 +94,7 @@ impl<'a> Lookups<'a> {
         let found = self.records(domain, domain, RecordType::MX).await?;
         let mut exchanges: Vec<_> = found
             .into_iter()
-            .filter_map(|data| match data {
+            .filter_map(|record| match record.data {
                 RData::MX(mx) => Some((mx.preference, mx.exchange.to_ascii())),
                 _ => None,
             })
@@ -106,7 +108,7 @@ impl<'a> Lookups<'a> {
         let name = Name::from(address).to_ascii();
         let zone = reverse_zone(&name, address);
         let found = self.records(zone, &name, RecordType::PTR).await?;
-        let pointers = found.into_iter().filter_map(|data| match data {
+        let pointers = found.into_iter().filter_map(|record| match record.data {
             RData::PTR(name) if !name.is_root() => Some(plain(&name.to_ascii())),
             _ => None,
         });
@@ -126,7 +128,7 @@ impl<'a> Lookups<'a> {
                 self.zones().worked(zone);
                 Ok(answer)
             }
-            None => Err(self.blame(zone)),
+            None => Err(self.blame(zone, None)),
         }
     }
 
@@ -140,7 +142,7 @@ impl<'a> Lookups<'a> {
         zone: &str,
         name: &str,
         kind: RecordType,
-    ) -> Result<Vec<RData>, Trouble> {
+    ) -> Result<Vec<Record>, Trouble> {
         let Some(name) = absolute(name) else {
             return Ok(Vec::new());
         };
@@ -148,10 +150,7 @@ impl<'a> Lookups<'a> {
         let zone = format!("{zone} {kind}");
         self.within(&zone, async {
             match self.resolver.lookup(name, kind).await {
-                Ok(found) => {
-                    let records = found.answers().iter();
-                    Some(records.map(|record| record.data.clone()).collect())
-                }
+                Ok(found) => Some(found.answers().to_vec()),
                 Err(err) if says_none(&err) => Some(Vec::new()),
                 Err(err) => {
                     tracing::debug!(target: "checks", zone, "no answer: {err}");
@@ -177,16 +176,17 @@ impl<'a> Lookups<'a> {
         }
     }
 
-    /// Notes that `zone` gave addresses that are no answer.
-    pub(super) fn complain(&self, zone: &str) -> Trouble {
-        self.blame(&format!("{zone} {}", RecordType::A))
+    /// Notes that the list `zone` gave addresses that are no answer, and holds to them for so long.
+    pub(super) fn complain(&self, zone: &str, held: Duration) -> Trouble {
+        self.blame(&format!("{zone} {}", RecordType::A), Some(held))
     }
 
-    /// Notes that `zone` gave no answer.
-    fn blame(&self, zone: &str) -> Trouble {
+    /// Notes that `zone` gave no answer. `held`: for how long that is said to hold. Of SERVFAIL nothing says so: the
+    /// resolver drops the SOA record of such an answer (RFC 2308 §7.1 sets no time by it either).
+    fn blame(&self, zone: &str, held: Option<Duration>) -> Trouble {
         let now = self.now();
         let mut zones = self.zones();
-        zones.failed(zone, None, now);
+        zones.failed(zone, held, now);
         Trouble {
             retry: zones.wait(zone, now),
         }
@@ -204,6 +204,11 @@ impl<'a> Lookups<'a> {
 /// A name in lower case, without the dot at its end.
 pub(super) fn plain(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+fn addresses(found: &[Record]) -> Vec<IpAddr> {
+    let addresses = found.iter().filter_map(|record| record.data.ip_addr());
+    addresses.collect()
 }
 
 /// The name as it is, not to be looked for in the search list of this machine; `None`: it can't be one.

@@ -105,9 +105,21 @@ async fn a_list_that_does_not_serve_us_is_left_alone_for_a_while() {
         asked.iter().all(|name| !name.contains("bl.example")),
         "{asked:?}"
     );
-    bench.pass(5);
+    // So long its answer holds, which is longer than the first back-off.
+    bench.pass(59);
+    assert_eq!(says(&bench, "192.0.2.1").await, r#"3 ["policy.example"]"#);
+    bench.pass(1);
     assert_eq!(
         says(&bench, "192.0.2.1").await,
         r#"13 ["bl.example", "policy.example"]"#
     );
+}
+
+#[tokio::test]
+async fn mail_that_waits_for_such_a_list_is_told_how_long_its_answer_holds() {
+    let mut bench = bench(ZONE);
+    bench.settings.blocklists = vec![list("bl.example", 10, &[], true)];
+    assert_eq!(says(&bench, "192.0.2.4").await, "failed, 60 s");
+    bench.pass(20);
+    assert_eq!(says(&bench, "192.0.2.9").await, "failed, 40 s");
 }
