@@ -30,7 +30,7 @@ fn start(dir: &TempDir, options: &str) -> OpenSmtpd {
     assert!(head.contains("postdate policy filter"), "{head}");
     let head = head.replace("postdate policy filter", &command);
     let (_, words) = listener.split_once("port 25 ").expect("a listener");
-    OpenSmtpd::asking(dir, 9, &format!("{head}\n"), words.trim())
+    OpenSmtpd::asking(dir, 9, &format!("{head}\n"), words.trim(), "")
 }
 
 #[track_caller]
@@ -81,5 +81,35 @@ fn a_filter_that_adds_the_header_leaves_the_content_as_it_was() {
     assert!(
         body.starts_with("first\n.second: \u{e4}\u{f6}\n"),
         "{body:?}"
+    );
+}
+
+/// The page's own folder and file, at the paths that it names.
+#[test]
+fn a_filter_finds_its_configuration_and_may_write_where_the_page_says() {
+    const PAGE: &str = "doors/opensmtpd.md";
+    let dir = TempDir::new();
+    let program = dir.join("postdate");
+    std::fs::copy(env!("CARGO_BIN_EXE_postdate"), &program).expect("a copy");
+    let page = pasted(PAGE, "smtpd.conf");
+    let (head, listener) = page.split_once("\n\n").expect("two parts");
+    let (_, words) = listener.split_once("port 25 ").expect("a listener");
+    let head = head.replace(
+        "\"postdate policy",
+        &format!("\"{} policy", program.display()),
+    );
+    let smtpd = OpenSmtpd::asking(
+        &dir,
+        9,
+        &format!("{head}\n"),
+        words.trim(),
+        &pasted(PAGE, "sh"),
+    );
+    let server = ([127, 0, 0, 1], smtpd.port).into();
+    let (_, dialogue) = swaks(server, "bob@opensmtpd.test", &[]);
+    let told = refusal(&dialogue);
+    assert!(
+        told.starts_with("450 4.2.0 TIME=300 <bob@opensmtpd.test>: "),
+        "{told}"
     );
 }

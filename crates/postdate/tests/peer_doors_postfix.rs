@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use support::{
-    PolicyServer, Postfix, TempDir, now, pasted, pasted_with_port, refusal, swaks, text, tool,
-    until,
+    PolicyServer, Postfix, TempDir, now, pasted, pasted_with_port, refusal, said, swaks, text,
+    tool, until,
 };
 
 const DELAY: Duration = Duration::from_secs(3);
@@ -65,8 +65,9 @@ fn a_policy_server_on_a_unix_socket_lets_postfix_in_and_others_not() {
     let dir = TempDir::new();
     let path = dir.join("policy.sock");
     let place = format!("unix:{}", path.display());
-    let tables = format!("{GREYLIST}[policy]\nsocket_group = \"postfix\"\n");
-    let server = PolicyServer::start(&dir, &["--listen", &place], &tables);
+    let named = said("doors/postfix.md", "unix:/run/postdate/policy");
+    let policy = pasted("doors/postfix.md", "policy.toml").replace(named, &place);
+    let server = PolicyServer::start(&dir, &[], &format!("{GREYLIST}{policy}"));
     let there = std::fs::metadata(&path).expect("a socket");
     assert_eq!(there.permissions().mode() & 0o777, 0o660);
     assert_ne!(there.gid(), 0);
@@ -109,6 +110,25 @@ fn a_milters_appointment_is_told_in_the_first_place_and_kept() {
 }
 
 #[test]
+fn a_milter_is_reached_over_a_unix_socket() {
+    const PAGE: &str = "doors/milter.md";
+    let dir = TempDir::new();
+    let place = format!("unix:{}", dir.join("milter.sock").display());
+    let named = said(PAGE, "unix:/run/postdate/milter");
+    let line = said(PAGE, "policy.milter = [\"unix:/run/postdate/milter\"]");
+    let line = line.replace(named, &place);
+    let tables = format!("{line}\npolicy.socket_group = \"postfix\"\n{GREYLIST}");
+    let _server = PolicyServer::start(&dir, &[], &tables);
+    let lines = pasted(PAGE, "main.cf").replace("inet:127.0.0.1:10024", &place);
+    let postfix = Postfix::start(&dir, &format!("{STRANGERS}{lines}"));
+    appointment_kept(
+        &postfix,
+        "450 4.2.0 TIME=3 <bob@postfix.test>: Recipient address rejected: Greylisted, try again in 3 seconds; \
+         from=<you@client.test> to=<bob@postfix.test> proto=SMTP helo=<swaks.test>",
+    );
+}
+
+#[test]
 fn postfix_lets_mail_in_while_nobody_answers() {
     let dir = TempDir::new();
     let mut server = PolicyServer::start(&dir, &["--listen", "inet:127.0.0.1:0"], GREYLIST);
@@ -118,6 +138,89 @@ fn postfix_lets_mail_in_while_nobody_answers() {
     let address = ([127, 0, 0, 1], postfix.port).into();
     let (code, dialogue) = swaks(address, "bob@postfix.test", &[]);
     assert_eq!(code, 0, "{dialogue}");
+}
+
+#[test]
+fn a_chrooted_postfix_reaches_a_socket_below_its_queue() {
+    const PAGE: &str = "doors/postfix.md";
+    let dir = TempDir::new();
+    let lines = pasted(PAGE, "main.cf")
+        .replace("inet:127.0.0.1:10023", said(PAGE, "unix:private/postdate"));
+    let postfix = Postfix::chrooted(&dir, &format!("{STRANGERS}{lines}"));
+    let queue = Postfix::queue(&dir).display().to_string();
+    let policy = pasted(PAGE, "policy.toml chroot").replace("/var/spool/postfix", &queue);
+    assert!(policy.contains(&queue), "{policy}");
+    let _server = PolicyServer::start(&dir, &[], &format!("{GREYLIST}{policy}"));
+    appointment_kept(
+        &postfix,
+        "450 4.2.0 <bob@postfix.test>: Recipient address rejected: TIME=3 Greylisted, try again in 3 seconds",
+    );
+}
+
+/// Two mails of 600 KB against 1 MB an hour: the second goes over it, when its length is known.
+#[test]
+fn a_question_at_the_end_of_the_content_counts_octets() {
+    for limit in [
+        "per = \"client\"\nlimit = \"1M/h burst 1M\"\n",
+        "per = \"recipient\"\nlimit = \"1M/h burst 1M\"\n",
+    ] {
+        let dir = TempDir::new();
+        let tables = format!(
+            "[greylist]\nmode = \"off\"\n[[rates]]\nname = \"o\"\ncount = \"octets\"\n{limit}"
+        );
+        let server = PolicyServer::start(&dir, &["--listen", "inet:127.0.0.1:0"], &tables);
+        let lines = pasted_with_port("doors/postfix.md", "main.cf", 10023, server.port());
+        let more = pasted_with_port("doors/postfix.md", "main.cf octets", 10023, server.port());
+        let postfix = Postfix::start(&dir, &format!("{STRANGERS}{lines}{more}"));
+        let address = ([127, 0, 0, 1], postfix.port).into();
+        let body = format!("{}\n", "x".repeat(60)).repeat(10_000);
+        let mail = dir.write("mail.eml", format!("Subject: long\n\n{body}"));
+        let mail = format!("@{}", mail.display());
+        let (code, dialogue) = swaks(address, "bob@postfix.test", &["--data", &mail]);
+        assert_eq!(code, 0, "{dialogue}");
+        let (_, dialogue) = swaks(address, "bob@postfix.test", &["--data", &mail]);
+        let told = refusal(&dialogue);
+        assert!(
+            told.contains("<END-OF-MESSAGE>: End-of-data rejected: TIME=")
+                && told.contains(" Too much mail "),
+            "{told}"
+        );
+    }
+}
+
+/// One that comes too often is told at once when it may, and let in then.
+#[test]
+fn a_question_at_connect_counts_connections_once() {
+    let dir = TempDir::new();
+    let server = PolicyServer::start(
+        &dir,
+        &["--listen", "inet:127.0.0.1:0"],
+        "[greylist]\nmode = \"off\"\n[[rates]]\nname = \"c\"\ncount = \"connections\"\nper = \"client\"\n\
+         limit = \"1/h burst 3\"\n",
+    );
+    let lines = pasted_with_port("doors/postfix.md", "main.cf", 10023, server.port());
+    let more = pasted_with_port(
+        "doors/postfix.md",
+        "main.cf connections",
+        10023,
+        server.port(),
+    );
+    // The first is the one that sees whether Postfix listens, and says nothing.
+    let postfix = Postfix::start(&dir, &format!("{STRANGERS}{lines}{more}"));
+    let address = ([127, 0, 0, 1], postfix.port).into();
+    for _ in 0..2 {
+        let (code, dialogue) = swaks(address, "bob@postfix.test", &[]);
+        assert_eq!(code, 0, "{dialogue}");
+    }
+    let (_, dialogue) = swaks(address, "bob@postfix.test", &[]);
+    let told = refusal(&dialogue);
+    assert!(told.starts_with("421 4.7.0 "), "{told}");
+    assert!(
+        told.contains(": Client host rejected: TIME=")
+            && told.contains(" Too much mail from your network"),
+        "{told}"
+    );
+    assert!(!dialogue.contains(" -> MAIL"), "{dialogue}");
 }
 
 /// Sendmail's protocol as its own test tool speaks it.

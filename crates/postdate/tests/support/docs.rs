@@ -4,6 +4,14 @@ use std::fs;
 
 use super::repository;
 
+/// What a page below `docs` says within a line, and must say for a test to do it.
+#[track_caller]
+pub(crate) fn said<'t>(page: &str, words: &'t str) -> &'t str {
+    let text = fs::read_to_string(repository("docs").join(page)).expect("the page");
+    assert!(text.contains(words), "docs/{page} does not say {words}");
+    words
+}
+
 /// The block of a page below `docs` that is marked with this name.
 #[track_caller]
 pub(crate) fn pasted(page: &str, mark: &str) -> String {

@@ -19,12 +19,12 @@ impl Exim {
     /// Everything for `here.test` goes on to `next`, a port of this machine; all else into one Maildir.
     #[track_caller]
     pub(crate) fn start(dir: &TempDir, next: u16) -> Self {
-        Self::asking(dir, next, "")
+        Self::asking(dir, next, "", "")
     }
 
-    /// The same; `acl` stands before what takes every recipient.
+    /// The same; `acl` stands before what takes every recipient, `data` before what takes every content.
     #[track_caller]
-    pub(crate) fn asking(dir: &TempDir, next: u16, acl: &str) -> Self {
+    pub(crate) fn asking(dir: &TempDir, next: u16, acl: &str, data: &str) -> Self {
         let port = free_port();
         let home = dir.join("exim");
         for folder in ["spool", "log"] {
@@ -52,6 +52,7 @@ impl Exim {
                 .replace("{next}", &next.to_string())
                 .replace("{exim}", &program.display().to_string())
                 .replace("{acl}", acl)
+                .replace("{data}", data)
                 .replace("{home}", &home.display().to_string())
                 .replace("{mail}", &mailbox.display().to_string()),
         );
@@ -104,9 +105,13 @@ rfc1413_query_timeout = 0s
 message_size_limit = 60M
 hostlist relay_from_hosts = 192.0.2.1
 acl_smtp_rcpt = take
+acl_smtp_data = take_content
 begin acl
 take:
 {acl}
+  accept
+take_content:
+{data}
   accept
 begin routers
 on:

@@ -36,7 +36,7 @@ pub(crate) use chance::{Chance, setting};
 pub(crate) use client::{Client, content, send};
 pub(crate) use dir::TempDir;
 pub(crate) use disk::SmallDisk;
-pub(crate) use docs::{pasted, pasted_with_port};
+pub(crate) use docs::{pasted, pasted_with_port, said};
 pub(crate) use dovecot::Dovecot;
 pub(crate) use exim::Exim;
 pub(crate) use mailbox::{Mail, body_of, lf, maildir};

@@ -15,12 +15,13 @@ impl OpenSmtpd {
     /// Mail for `here.test` goes on to `next`, a port of this machine; mail for `opensmtpd.test` into one Maildir.
     #[track_caller]
     pub(crate) fn start(dir: &TempDir, next: u16) -> Self {
-        Self::asking(dir, next, "", "")
+        Self::asking(dir, next, "", "", "")
     }
 
-    /// The same; `head` stands at the beginning of its configuration, `words` with its listener.
+    /// The same; `head` stands at the beginning of its configuration, `words` with its listener. `before` is done by the
+    /// shell where it runs, which has an `/etc` and a `/var/lib` of its own.
     #[track_caller]
-    pub(crate) fn asking(dir: &TempDir, next: u16, head: &str, words: &str) -> Self {
+    pub(crate) fn asking(dir: &TempDir, next: u16, head: &str, words: &str, before: &str) -> Self {
         let port = free_port();
         let mailbox = dir.open_folder("opensmtpd.mail").join("box");
         let config = dir.write(
@@ -41,7 +42,7 @@ impl OpenSmtpd {
         let prepare = format!(
             "printf 'lookup file\\n' > /etc/resolv.conf\n\
              install -d -m 711 /var/spool/smtpd; install -d /var/lib/opensmtpd/empty /usr/libexec\n\
-             mount --bind '{}' /usr/libexec",
+             mount --bind '{}' /usr/libexec\n{before}",
             unpacked("opensmtpd/usr/libexec").display()
         );
         let program = format!(

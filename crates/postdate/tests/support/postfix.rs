@@ -84,13 +84,29 @@ impl Postfix {
     /// `settings` are further lines of `main.cf`; they stand in place of [`MAIN`]'s of the same key.
     #[track_caller]
     pub(crate) fn start(dir: &TempDir, settings: &str) -> Self {
+        Self::run(dir, settings, "n")
+    }
+
+    /// The same, with its `smtpd` chrooted to the queue's folder.
+    #[track_caller]
+    pub(crate) fn chrooted(dir: &TempDir, settings: &str) -> Self {
+        Self::run(dir, settings, "y")
+    }
+
+    /// Where it queues mail; `/var/spool/postfix` of an installed one.
+    pub(crate) fn queue(dir: &TempDir) -> PathBuf {
+        dir.join("postfix.queue")
+    }
+
+    #[track_caller]
+    fn run(dir: &TempDir, settings: &str, chroot: &str) -> Self {
         let port = free_port();
         let config = dir.open_folder("postfix");
         fs::set_permissions(&config, std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .expect("permissions");
         let mail = dir.open_folder("postfix.mail");
         let log = dir.join("postfix.log");
-        let (queue, data) = (dir.join("postfix.queue"), dir.join("postfix.data"));
+        let (queue, data) = (Self::queue(dir), dir.join("postfix.data"));
         fs::create_dir(&queue).expect("a folder");
         fs::create_dir(&data).expect("a folder");
         let chown = Command::new("chown")
@@ -120,7 +136,7 @@ impl Postfix {
         fs::write(config.join("main.cf"), main).expect("main.cf");
         fs::write(
             config.join("master.cf"),
-            format!("127.0.0.1:{port} inet n - n - - smtpd\n{MASTER}"),
+            format!("127.0.0.1:{port} inet n - {chroot} - - smtpd\n{MASTER}"),
         )
         .expect("master.cf");
         let mut command = Command::new(tool("postfix"));

@@ -14,7 +14,8 @@ pub(crate) struct Sendmail {
 }
 
 impl Sendmail {
-    /// `lines` stand in its `sendmail.mc`.
+    /// `lines` stand in its `sendmail.mc`. It sees `dir` as `/mnt`: below `/tmp`, where anybody may write, it takes no
+    /// socket.
     #[track_caller]
     pub(crate) fn start(dir: &TempDir, lines: &str) -> Self {
         let port = free_port();
@@ -58,7 +59,7 @@ impl Sendmail {
         // -odq: what it takes is queued, and not delivered at once.
         let script = format!(
             "hostname mx.sendmail.test && mount --bind '{here}/hosts' /etc/hosts && \
-             mount --bind '{here}/resolv.conf' \"$(readlink -f /etc/resolv.conf)\" && \
+             mount --bind '{here}/resolv.conf' \"$(readlink -f /etc/resolv.conf)\" && mount --bind '{here}' /mnt && \
              exec '{}' -C '{}' -bD -odq",
             unpacked("sendmail/usr/libexec/sendmail/sendmail").display(),
             config.display()
