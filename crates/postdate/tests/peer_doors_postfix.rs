@@ -2,11 +2,14 @@
 
 mod support;
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use support::{
-    PolicyServer, Postfix, TempDir, now, pasted, pasted_with_port, refusal, said, swaks, text,
-    tool, until,
+    PolicyServer, Postfix, Postgrey, TempDir, now, pasted, pasted_with_port, refusal, said, swaks,
+    text, tool, until,
 };
 
 const DELAY: Duration = Duration::from_secs(3);
@@ -155,6 +158,56 @@ fn a_chrooted_postfix_reaches_a_socket_below_its_queue() {
         &postfix,
         "450 4.2.0 <bob@postfix.test>: Recipient address rejected: TIME=3 Greylisted, try again in 3 seconds",
     );
+}
+
+/// Behind postgrey, which defers, Postdate sees who comes back, and needs not ask when its turn has come.
+#[test]
+fn who_came_back_to_postgrey_is_known_when_postdate_takes_its_place() {
+    const PAGE: &str = "doors/postfix.md";
+    const WAIT: u32 = 4;
+    let dir = TempDir::new();
+    let postgrey = Postgrey::start(&dir, WAIT);
+    let observe = said(PAGE, "greylist.mode = \"observe\"");
+    let observe = observe.trim_start_matches("greylist.");
+    let tables = format!("[greylist]\ndelay = \"{WAIT}s\"\n{observe}\n");
+    let server = PolicyServer::start(&dir, &["--listen", "inet:127.0.0.1:0"], &tables);
+    let lines = pasted_with_port(PAGE, "main.cf postgrey", 10023, postgrey.port)
+        .replace("10033", &server.port().to_string());
+    let postfix = Postfix::start(&dir, &format!("{STRANGERS}{lines}"));
+    let address = ([127, 0, 0, 1], postfix.port).into();
+    let (_, dialogue) = swaks(address, "bob@postfix.test", &[]);
+    assert_eq!(
+        refusal(&dialogue),
+        "450 4.2.0 <bob@postfix.test>: Recipient address rejected: TIME=4 Greylisted"
+    );
+    until("postgrey to let it in", || {
+        let (code, _) = swaks(address, "bob@postfix.test", &[]);
+        (code == 0).then_some(())
+    });
+    let mail = postfix.arrived();
+    let field = mail.field("X-Greylist").expect("postgrey's field");
+    assert!(field.contains("postgrey"), "{field}");
+    assert_eq!(mail.header().matches("X-Greylist").count(), 1);
+    let config = std::fs::read_to_string(&server.config).expect("its configuration");
+    std::fs::write(&server.config, config.replace(observe, "")).expect("written");
+    server.process.signal(Signal::HUP);
+    let asked = |client: &str| {
+        let mut wire = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
+        let request = format!(
+            "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address={client}\nsender=else@client.test\n\
+             recipient=bob@postfix.test\n\n"
+        );
+        wire.write_all(request.as_bytes()).expect("written");
+        let mut said = String::new();
+        BufReader::new(wire).read_line(&mut said).expect("a line");
+        said
+    };
+    until("it to refuse strangers", || {
+        asked("192.0.2.1")
+            .starts_with("action=DEFER_IF_PERMIT 4.2.0 TIME=")
+            .then_some(())
+    });
+    assert_eq!(asked("127.0.0.1"), "action=DUNNO\n");
 }
 
 /// Two mails of 600 KB against 1 MB an hour: the second goes over it, when its length is known.

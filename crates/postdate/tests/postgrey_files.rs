@@ -7,7 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use rustix::process::Signal;
-use support::{LONG, PolicyServer, TempDir, text, until};
+use support::{LONG, PolicyServer, TempDir, pasted, repository, text, until};
 
 const DUNNO: &str = "action=DUNNO\n\n";
 const DEFERRED: &str =
@@ -114,4 +114,22 @@ fn postgreys_files_hold_by_confirmed_names_and_are_read_again() {
         ),
         DEFERRED
     );
+}
+
+/// The page's table says which key is which; its block is what postgrey does by default.
+#[test]
+fn what_postgrey_does_by_default_is_a_configuration() {
+    let dir = TempDir::new();
+    let named = "inet:127.0.0.1:10023";
+    let block = pasted("doors/postfix.md", "policy.toml postgrey");
+    let server = PolicyServer::start(&dir, &[], &block.replace(named, "inet:127.0.0.1:0"));
+    let port = server.port();
+    let ask = |recipient| asked(port, "192.0.2.1", "unknown", "unknown", recipient);
+    assert_eq!(ask("bob@here.test"), DEFERRED);
+    let page = fs::read_to_string(repository("docs/doors/postfix.md")).expect("the page");
+    let config = fs::read_to_string(&server.config).expect("its configuration");
+    for key in ["delay", "window", "known_for", "known_after", "v4_prefix"] {
+        assert!(page.contains(&format!("`greylist.{key}`")), "{key}");
+        assert!(config.contains(&format!("\n{key} = ")), "{key}");
+    }
 }

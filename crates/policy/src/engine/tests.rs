@@ -8,6 +8,7 @@ use std::time::Duration;
 
 mod counted;
 mod domains;
+mod observing;
 mod order;
 mod places;
 mod quiet;
