@@ -21,8 +21,9 @@ pub use rules::{Checks, Counted, Exempt, Greylisting, LimitRule, Mode, Rules, Sc
 pub use session::{Observed, Session};
 
 use crate::Moment;
+use crate::block::client_network;
 use crate::domains::{self, Domains};
-use crate::estimates::{Asker, Estimates};
+use crate::estimates::Estimates;
 use crate::event::{Event, Stage};
 use crate::facts::Question;
 use crate::greylist::{Secret, Table, Visit};
@@ -52,7 +53,8 @@ pub struct Engine {
     pub lists: Overrides,
     /// How hints were kept.
     pub stats: Stats,
-    estimates: Estimates,
+    /// Estimates that were told, for the statistics.
+    pub estimates: Estimates,
 }
 
 /// Who it is, as far as rules are concerned.
@@ -77,7 +79,7 @@ impl Engine {
             domains: Domains::new(domains::Bounds::default(), secret),
             lists: Overrides::default(),
             stats: Stats::default(),
-            estimates: Estimates::new(secret),
+            estimates: Estimates::default(),
             lasting,
             rules,
         }
@@ -129,19 +131,21 @@ impl Engine {
     /// Judges one event, and remembers it.
     pub fn judge(&mut self, session: &mut Session, event: &Event<'_>, now: Moment) -> Verdict {
         session.observed = None;
-        let first = session.mail.recipients.first();
-        let asker = self.estimates.asker(event, first.map(String::as_str));
+        let first = match event.stage {
+            Stage::Message => session.mail.recipients.first().cloned(),
+            _ => None,
+        };
         let judged = match event.stage {
             Stage::Connect => self.connect(session, event, now),
             Stage::Helo | Stage::Mail => None,
             Stage::Recipient => {
                 let verdict = self.recipient(session, event, now);
-                self.answered(asker, verdict.refusal(), now);
+                self.answered(event, None, verdict.refusal(), now);
                 return verdict;
             }
             Stage::Message => self.message(session, event, now),
         };
-        self.answered(asker, judged.as_ref(), now);
+        self.answered(event, first.as_deref(), judged.as_ref(), now);
         match judged {
             Some(refusal) => Verdict::Refuse(refusal),
             None => Verdict::Accept { waited: None },
@@ -150,14 +154,32 @@ impl Engine {
 
     /// The shell let this event in, or refused it, for a reason that only the shell knows: for the statistics.
     pub fn answered_by_shell(&mut self, event: &Event<'_>, refusal: Option<&Refusal>, now: Moment) {
-        let asker = self.estimates.asker(event, None);
-        self.answered(asker, refusal, now);
+        self.answered(event, None, refusal, now);
     }
 
-    fn answered(&mut self, asker: Asker, refusal: Option<&Refusal>, now: Moment) {
+    /// Counts estimates. `first`: the first recipient of the mail, for the end of its content.
+    fn answered(
+        &mut self,
+        event: &Event<'_>,
+        first: Option<&str>,
+        refusal: Option<&Refusal>,
+        now: Moment,
+    ) {
+        let may_tell = refusal.is_some_and(|refusal| refusal.reason.is_estimated());
+        if !may_tell && self.estimates.is_empty() {
+            return;
+        }
+        let (what, recipient) = match event.stage {
+            Stage::Connect | Stage::Helo | Stage::Mail => ("estimate for a mail", ""),
+            Stage::Recipient => ("estimate for a recipient", event.recipient),
+            Stage::Message => ("estimate for a content", first.unwrap_or_default()),
+        };
+        let network = client_network(event.client).to_string();
+        let (sender, recipient) = (event.sender.to_lowercase(), recipient.to_lowercase());
+        let holder = self.lasting.holder(what, &network, &sender, &recipient);
         let window = self.rules.greylist.settings.window;
         self.estimates
-            .answered(asker, refusal, window, now, &mut self.stats);
+            .answered(holder, refusal, window, now, &mut self.stats);
     }
 
     /// The mail under way was refused by somebody else, or given up: all that it took is given back.

@@ -1,7 +1,7 @@
 //! What one transaction writes.
 
 use policy::engine::Engine;
-use policy::{domains, greylist, lists, mailbox, returns, slots, stats};
+use policy::{domains, estimates, greylist, lists, mailbox, returns, slots, stats};
 
 /// Changes of all rules, each rule's in order. The rules' rows know nothing of each other, so their order doesn't matter.
 #[derive(Debug, Default)]
@@ -12,6 +12,7 @@ pub(super) struct Changes {
     pub(super) returns: Vec<returns::Change>,
     pub(super) domains: Vec<domains::Change>,
     pub(super) lists: Vec<lists::Change>,
+    pub(super) estimates: Vec<estimates::Change>,
     pub(super) stats: Vec<stats::Change>,
 }
 
@@ -24,6 +25,7 @@ impl Changes {
         self.returns.append(&mut engine.returns.take_changes());
         self.domains.append(&mut engine.domains.take_changes());
         self.lists.append(&mut engine.lists.take_changes());
+        self.estimates.append(&mut engine.estimates.take_changes());
         self.stats.append(&mut engine.stats.take_changes());
     }
 
@@ -34,6 +36,7 @@ impl Changes {
             + self.returns.len()
             + self.domains.len()
             + self.lists.len()
+            + self.estimates.len()
             + self.stats.len()
     }
 }
@@ -46,5 +49,6 @@ pub(super) fn untaken(engine: &Engine) -> usize {
         + engine.returns.untaken()
         + engine.domains.untaken()
         + engine.lists.untaken()
+        + engine.estimates.untaken()
         + engine.stats.untaken()
 }

@@ -2,7 +2,7 @@
 
 use super::changes::Changes;
 use super::error::OpenError;
-use super::tables::{domains, greylist, lists, mailboxes, returns, slots, stats};
+use super::tables::{domains, estimates, greylist, lists, mailboxes, returns, slots, stats};
 use policy::Moment;
 use policy::engine::{Engine, LastingKey};
 use rusqlite::{Connection, OpenFlags, Transaction};
@@ -69,6 +69,7 @@ impl File {
             returns,
             domains,
             lists,
+            estimates,
             stats,
         } = changes;
         each(&transaction, greylist, greylist::apply)?;
@@ -77,6 +78,7 @@ impl File {
         each(&transaction, returns, returns::apply)?;
         each(&transaction, domains, domains::apply)?;
         each(&transaction, lists, lists::apply)?;
+        each(&transaction, estimates, estimates::apply)?;
         each(&transaction, stats, stats::apply)?;
         transaction.commit()
     }
@@ -123,6 +125,7 @@ fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
     returns::prepare(&transaction)?;
     domains::prepare(&transaction)?;
     lists::prepare(&transaction)?;
+    estimates::prepare(&transaction)?;
     stats::prepare(&transaction)?;
     transaction.execute_batch(KEY)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
@@ -141,6 +144,7 @@ fn load(
     returns::load(connection, &mut engine.returns, moment)?;
     domains::load(connection, &mut engine.domains, moment)?;
     lists::load(connection, &mut engine.lists, moment)?;
+    estimates::load(connection, &mut engine.estimates)?;
     stats::load(connection, &mut engine.stats, moment)
 }
 

@@ -147,8 +147,9 @@ fn shown(server: &Records, now: SystemTime) -> String {
         let mailboxes: Vec<_> = engine.mailboxes.rows().collect();
         let entries: Vec<_> = engine.lists.entries().collect();
         let days: Vec<_> = engine.stats.rows().collect();
+        let estimates: Vec<_> = engine.estimates.rows().collect();
         let offenders = engine.returns.offenders(now);
-        format!("{stats:?}\n{mailboxes:?}\n{entries:?}\n{days:?}\n{offenders:?}")
+        format!("{stats:?}\n{mailboxes:?}\n{entries:?}\n{days:?}\n{estimates:?}\n{offenders:?}")
     })
 }
 

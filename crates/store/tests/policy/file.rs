@@ -209,6 +209,7 @@ fn in_every_table_a_row_edited_wrongly_costs_that_row() {
         ("accepted", "client = 'somebody'"),
         ("mailbox", "lengths = 'long'"),
         ("override", "pattern = 'no pattern'"),
+        ("estimate", "holder = 'nobody'"),
         ("stat", "reason = 'mood'"),
     ] {
         let room = Room::new();

@@ -3,7 +3,7 @@
 use crate::{Room, at};
 use policy::engine::{Counted, Greylisting, LimitRule, Mode, Rules, Scope, Session};
 use policy::lists::{Action, Entry, Subject};
-use policy::{Event, Stage, Verdict};
+use policy::{Event, Reason, Refusal, Stage, Verdict};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use std::path::Path;
@@ -91,6 +91,17 @@ pub(crate) fn furnished(room: &Room) -> Records {
         "450 300"
     );
     server.with(at(302), |engine, now| {
+        let event = Event {
+            stage: Stage::Mail,
+            client: "198.51.100.7".parse().unwrap(),
+            helo: "",
+            user: None,
+            sender: "e@x.example",
+            recipient: "",
+            size: 0,
+        };
+        let full = Refusal::wait(Reason::Storage, (452, (4, 3, 1)), "Full", Some(600));
+        engine.answered_by_shell(&event, Some(&full), now);
         engine.mailboxes.full("B@y.example", now);
         engine.mailboxes.full("full@y.example", now);
     });
@@ -204,7 +215,17 @@ fn an_administrator_can_read_every_table() {
     );
     assert_eq!(
         rows(&path, "stat"),
-        ["20454|greylist|2|0|1|0|0", "20454|recipient|2|0|0|0|0"]
+        [
+            "20454|greylist|2|0|1|0|0",
+            "20454|recipient|2|0|0|0|0",
+            "20454|storage|1|0|0|0|0"
+        ]
+    );
+    let estimates = rows(&path, "estimate");
+    let named = estimates[0].split_once('|').map(|(_, rest)| rest);
+    assert_eq!(
+        (named, estimates.len()),
+        (Some("storage|1767225902000|1767226502000|1767398702000"), 1)
     );
     assert_eq!(rows(&path, "lasting_key").len(), 1);
     server.close().unwrap();
@@ -232,9 +253,9 @@ fn another_process_reads_beside_a_server_and_without_one() {
             offenders.len(),
         )
     };
-    assert_eq!(look(), (14, 2, 0));
+    assert_eq!(look(), (14, 3, 0));
     server.close().unwrap();
-    assert_eq!(look(), (14, 2, 0));
+    assert_eq!(look(), (14, 3, 0));
     assert!(
         !room.path().with_file_name("policy.db-wal").exists(),
         "nothing is left behind"

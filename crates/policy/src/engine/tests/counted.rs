@@ -191,7 +191,7 @@ fn a_flood_of_estimates_is_bounded_and_forgets_those_that_end_first() {
         world.rcpt_failing(60, &format!("a{n}@c.example"));
         world.now += 1;
     }
-    assert_eq!(world.engine.estimates.len(), most);
+    assert_eq!(world.engine.estimates.rows().len(), most);
     world.sleep(2 * DAY + 60);
     for _ in 0..most / 256 + 1 {
         world.tick();

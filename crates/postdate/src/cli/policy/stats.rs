@@ -18,8 +18,7 @@ use crate::clock;
 const EXAMPLE: &str = "\
 A hint is early when the sender comes more than 2 s before its time (it is told the rest again; the hint stands), on
 time until 60 s after it, late from then on, and never when it does not come within the window. All other hints are
-open. What becomes of a hint counts on the day (UTC) on which it was given. Those for mailbox, lookup and storage are
-estimates: those that are open when the server ends stay open.
+open. What becomes of a hint counts on the day (UTC) on which it was given.
 
 Example:
   $ postdate policy stats --days 7

@@ -3,6 +3,7 @@
 //! Times are milliseconds since 1970-01-01 UTC.
 
 pub(super) mod domains;
+pub(super) mod estimates;
 pub(super) mod greylist;
 pub(super) mod lists;
 pub(super) mod mailboxes;

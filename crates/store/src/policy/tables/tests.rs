@@ -306,7 +306,8 @@ mod limits {
 mod others {
     use super::*;
     use ::policy::{
-        Reason, domains as seen, lists as list, mailbox, returns as back, stats as statistics,
+        Reason, domains as seen, estimates as estimate, lists as list, mailbox, returns as back,
+        stats as statistics,
     };
 
     fn state() -> impl Strategy<Value = back::State> {
@@ -414,6 +415,23 @@ mod others {
                 model_steps.push((mailbox, (!gone).then_some(stored)));
             }
             let read = written(mailboxes::prepare, mailboxes::apply, &[mailboxes::MAILBOXES], &changes);
+            prop_assert!(same(&read, &model(&model_steps)), "{read:?}");
+        }
+
+        #[test]
+        fn estimates_(steps in prop::collection::vec((0..4u128, 0..9usize, moment(), moment(), moment(), any::<bool>()), 0..10)) {
+            let (mut changes, mut model_steps) = (Vec::new(), Vec::new());
+            for (holder, reason, told, due, until, gone) in steps {
+                let name = u128::MAX - holder;
+                let holder = ::policy::slots::Holder(name);
+                let open = estimate::Estimate { holder, reason: Reason::ALL[reason], told, due, until };
+                changes.push(estimate::Change::Keep(open));
+                if gone {
+                    changes.push(estimate::Change::Drop { holder });
+                }
+                model_steps.push((name.to_string(), (!gone).then_some(open)));
+            }
+            let read = written(estimates::prepare, estimates::apply, &[estimates::ESTIMATES], &changes);
             prop_assert!(same(&read, &model(&model_steps)), "{read:?}");
         }
 
