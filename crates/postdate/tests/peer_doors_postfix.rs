@@ -224,6 +224,8 @@ fn a_question_at_the_end_of_the_content_counts_octets() {
         let server = PolicyServer::start(&dir, &["--listen", "inet:127.0.0.1:0"], &tables);
         let lines = pasted_with_port("doors/postfix.md", "main.cf", 10023, server.port());
         let more = pasted_with_port("doors/postfix.md", "main.cf octets", 10023, server.port());
+        let says = " (in smtpd_end_of_data_restrictions too: a limit counts octets)\n";
+        assert!(server.log().contains(says), "{}", server.log());
         let postfix = Postfix::start(&dir, &format!("{STRANGERS}{lines}{more}"));
         let address = ([127, 0, 0, 1], postfix.port).into();
         let body = format!("{}\n", "x".repeat(60)).repeat(10_000);

@@ -89,10 +89,15 @@ impl Doors {
 
     /// Where they are, each with the line that a mail server's configuration needs.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (&Place, String)> {
-        self.open.iter().map(|one| {
+        // What nobody asks at the end of the content counts nothing.
+        let octets = match self.desk.counts_octets() {
+            true => " (in smtpd_end_of_data_restrictions too: a limit counts octets)",
+            false => "",
+        };
+        self.open.iter().map(move |one| {
             let place = &one.place;
             let line = match one.kind {
-                Kind::Postfix => format!("check_policy_service {place}"),
+                Kind::Postfix => format!("check_policy_service {place}{octets}"),
                 Kind::Milter => format!("smtpd_milters = {place}"),
             };
             (place, line)
