@@ -89,7 +89,7 @@ fn rows_are_found_by_client_origin_sender_and_recipient() {
         ("origin=spf:x.example", &[]),
         ("sender=C@z.example", &[2, 7]),
         ("sender=z.example", &[2, 6, 7]),
-        ("sender=.example", &[1, 2, 4, 5, 6, 7, 8]),
+        ("sender=.example", &[1, 2, 4, 5, 6, 7, 8, 13]),
         ("sender=.friend.example", &[13]),
         ("sender=<>", &[3]),
         ("recipient=b@y.example", &[1, 2, 3, 4, 7, 8, 10]),
