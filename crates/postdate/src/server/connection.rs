@@ -7,7 +7,7 @@ use rustls::ServerConfig;
 use smtp::server::{Action, Ask, Client, Session, Settings, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::gate::{Gate, Visitor};
@@ -23,6 +23,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a peer may take to see that we closed, and how much of what it still sends is thrown away meanwhile. To
 /// close on unread octets is a reset, and may take the last reply away from the peer.
 const LINGER: Duration = Duration::from_secs(2);
+/// The same while the server stops, in which nothing has to come for the end: an idle client must not hold it up.
+const STOP_LINGER: Duration = Duration::from_millis(200);
 const LINGER_LEN: usize = 1024 * 1024;
 
 /// What a session is served with.
@@ -113,12 +115,17 @@ impl<S: Wire> Connection<S> {
 
     /// Closes so that the peer reads our last words, if it listens at all.
     async fn part(mut self) {
-        let linger = !self.peer_gone && self.visitor.is_welcome() && !*self.service.stop.borrow();
+        let linger = !self.peer_gone && self.visitor.is_welcome();
+        let quiet = if *self.service.stop.borrow() {
+            STOP_LINGER
+        } else {
+            LINGER
+        };
         let parting = async {
             self.stream.shutdown().await?;
             let mut left = if linger { LINGER_LEN } else { 0 };
             while left > 0 {
-                match self.stream.read(&mut self.buffer).await? {
+                match timeout(quiet, self.stream.read(&mut self.buffer)).await?? {
                     0 => break,
                     count => left = left.saturating_sub(count),
                 }
@@ -185,21 +192,23 @@ impl<S: Wire> Connection<S> {
         if self.session.output().is_empty() {
             return Ok(());
         }
-        let deadline = Instant::now() + WRITE_TIMEOUT;
-        let written = timeout_at(deadline, async {
+        let write = async {
             self.stream.write_all(self.session.output()).await?;
             self.stream.flush().await
-        })
-        .await;
+        };
+        let written = tokio::select! {
+            written = timeout(WRITE_TIMEOUT, write) => matches!(written, Ok(Ok(()))),
+            () = stopped_for(&mut self.service.stop, LINGER) => false,
+        };
         self.session.output_taken();
-        matches!(written, Ok(Ok(()))).then_some(()).ok_or(())
+        written.then_some(()).ok_or(())
     }
 
     /// Waits for octets, the deadline, the end of the stream, or the end of the server.
     async fn read(&mut self) {
         if !self.stop_told && *self.service.stop.borrow() {
             self.stop_told = true;
-            return self.session.shut_down();
+            return self.session.shut_down(self.opened.elapsed());
         }
         let deadline = self.opened + self.session.deadline();
         if deadline <= Instant::now() {
@@ -227,11 +236,12 @@ impl<S: Wire> Connection<S> {
         let Stream::Clear(wire) = std::mem::replace(&mut self.stream, Stream::Gone) else {
             return Err(());
         };
-        let accepted = timeout_at(
-            Instant::now() + HANDSHAKE_TIMEOUT,
-            TlsAcceptor::from(config).accept(wire),
-        )
-        .await;
+        let shaking = timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(wire));
+        let accepted = tokio::select! {
+            accepted = shaking => accepted,
+            // Nothing can be said in the middle of it.
+            () = stopped_for(&mut self.service.stop, LINGER) => return Err(()),
+        };
         match accepted {
             Ok(Ok(stream)) => {
                 let (_, tls) = stream.get_ref();
@@ -263,4 +273,10 @@ impl<S: Wire> Connection<S> {
             }
         }
     }
+}
+
+/// Resolves so long after the server stops.
+async fn stopped_for(stop: &mut watch::Receiver<bool>, wait: Duration) {
+    stopped(stop).await;
+    sleep(wait).await;
 }

@@ -9,12 +9,14 @@ use super::net::Net;
 use super::node::Node;
 use super::{MINUTE, SECOND, SENDER, pass, until};
 
+/// Takes mail for b.example.
+const TAKES: &str = "[greylist]\nmode = \"off\"\n[relay]\ndomains = [\"b.example\"]\n";
+
 #[tokio::test(start_paused = true)]
 async fn a_mail_under_way_is_taken_and_idle_clients_are_told() {
     let net = Net::new();
     let far = Far::willing(&net, "b.example", "192.0.2.2");
-    let config =
-        SENDER.to_owned() + "[greylist]\nmode = \"off\"\n[relay]\ndomains = [\"b.example\"]\n";
+    let config = SENDER.to_owned() + TAKES;
     let spool = MemorySpool::default();
     let node = Node::start(&net, "192.0.2.1", spool.clone(), &config);
     let mut idle = node.client("192.0.2.9");
@@ -35,7 +37,7 @@ async fn a_mail_under_way_is_taken_and_idle_clients_are_told() {
         told.lines().last().unwrap().starts_with("421 4.3.2 "),
         "{told}"
     );
-    pass(5 * SECOND).await;
+    pass(2 * SECOND).await;
     let queued = busy
         .ask(
             "Subject: late\r\n\r\nwords\r\n.",
@@ -55,16 +57,80 @@ async fn a_mail_under_way_is_taken_and_idle_clients_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_goes_on_for_ever_does_not_hold_up_the_end() {
+async fn clients_without_content_on_its_way_are_told_at_once() {
     let net = Net::new();
-    let config =
-        SENDER.to_owned() + "[greylist]\nmode = \"off\"\n[relay]\ndomains = [\"b.example\"]\n";
+    let config = SENDER.to_owned() + TAKES;
     let node = Node::start(&net, "192.0.2.1", MemorySpool::default(), &config);
-    let mut busy = node.client("192.0.2.9");
-    busy.begin("u@a.example", "v@b.example").await;
+    let mut clients = Vec::new();
+    for said in [
+        &[][..],
+        &[("MAIL FROM:<u@a.example>", "250 ")],
+        &[
+            ("MAIL FROM:<u@a.example>", "250 "),
+            ("RCPT TO:<v@c.example>", "5"),
+        ],
+        &[
+            ("MAIL FROM:<u@a.example>", "250 "),
+            ("RCPT TO:<v@b.example>", "250 "),
+        ],
+    ] {
+        let mut client = node.client("192.0.2.9");
+        client.hello().await;
+        for (line, wanted) in said {
+            client.ask(line, wanted).await;
+        }
+        clients.push(client);
+    }
+    pass(SECOND).await;
     let began = net.at();
     node.stop().await;
-    assert!(net.at() - began <= 21 * SECOND);
+    assert!(net.at() - began <= SECOND, "{:?}", net.at() - began);
+    for client in &mut clients {
+        let told = client.rest().await;
+        assert!(told.starts_with("421 4.3.2 "), "{told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_that_stalls_or_never_ends_is_told_so_before_the_end() {
+    let net = Net::new();
+    let config = SENDER.to_owned() + TAKES;
+    let node = Node::start(&net, "192.0.2.1", MemorySpool::default(), &config);
+    let mut stalled = node.client("192.0.2.9");
+    stalled.begin("u@a.example", "v@b.example").await;
+    let mut endless = node.client("192.0.2.9");
+    endless.begin("u@a.example", "v@b.example").await;
+    let began = net.at();
+    let stopping = tokio::spawn(node.stop());
+    pass(3 * SECOND).await;
+    endless.write(b"words\r\n").await;
+    let told = stalled.reply().await;
+    assert!(told.starts_with("421 4.3.2 "), "{told:?}");
+    assert_eq!((net.at() - began).as_secs(), 5);
+    for _ in 0..3 {
+        pass(2 * SECOND).await;
+        endless.write(b"words\r\n").await;
+    }
+    pass(3 * SECOND).await;
+    endless.write(b"words\r\n").await;
+    let told = endless.reply().await;
+    assert_eq!((net.at() - began).as_secs(), 15);
+    assert!(told.starts_with("421 4.3.2 "), "{told:?}");
+    stopping.await.unwrap();
+    assert!(net.at() - began < 20 * SECOND, "{:?}", net.at() - began);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_nothing_does_not_hold_up_the_end() {
+    let net = Net::new();
+    let config = SENDER.to_owned() + TAKES;
+    let node = Node::start(&net, "192.0.2.1", MemorySpool::default(), &config);
+    let mut deaf = super::client::Client::new(node.wire("192.0.2.9", 64));
+    deaf.write(&b"NOOP\r\n".repeat(10)).await;
+    pass(SECOND).await;
+    let began = net.at();
+    node.stop().await;
+    assert!(net.at() - began < 5 * SECOND, "{:?}", net.at() - began);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Settings;
+use super::{SHUTDOWN_STALL, SHUTDOWN_TOTAL, Settings};
 
 /// Counts what a client gets wrong or asks for nothing. An accepted mail starts it anew.
 #[derive(Debug, Default)]
@@ -47,6 +47,8 @@ pub(super) struct Clock {
     block: Duration,
     /// When the first content of this mail was awaited.
     content: Option<Duration>,
+    /// When the server began to shut down.
+    shutdown: Option<Duration>,
 }
 
 impl Clock {
@@ -66,6 +68,16 @@ impl Clock {
         self.content = None;
     }
 
+    /// Whether content was asked for, and not all of it came.
+    pub(super) fn awaits_content(&self) -> bool {
+        self.content.is_some()
+    }
+
+    /// From now on content has to hurry.
+    pub(super) fn shut_down(&mut self) {
+        self.shutdown.get_or_insert(self.now);
+    }
+
     /// When a command is overdue. Between two chunks the whole content's time runs on.
     pub(super) fn command_deadline(&self, settings: &Settings) -> Duration {
         self.sooner(
@@ -80,8 +92,15 @@ impl Clock {
     }
 
     fn sooner(&self, deadline: Duration, settings: &Settings) -> Duration {
-        let whole = |began: Duration| began.saturating_add(settings.data_total_timeout);
-        self.content
-            .map_or(deadline, |began| deadline.min(whole(began)))
+        let Some(began) = self.content else {
+            return deadline;
+        };
+        let deadline = deadline.min(began.saturating_add(settings.data_total_timeout));
+        let Some(shutdown) = self.shutdown else {
+            return deadline;
+        };
+        deadline
+            .min(self.block.saturating_add(SHUTDOWN_STALL))
+            .min(shutdown.saturating_add(SHUTDOWN_TOTAL))
     }
 }

@@ -39,6 +39,14 @@ pub const MAX_BODY: usize = 64 * 1024;
 /// How much output there may be before [`Session::receive`] stops reading commands, in octets.
 pub const MAX_OUTPUT: usize = 16 * 1024;
 
+/// While the server shuts down, content that pauses for so long is waited for no more. A peer that is told 421 keeps the
+/// mail, so this costs a retry; a peer that works never pauses so long but on a bad line.
+pub const SHUTDOWN_STALL: Duration = Duration::from_secs(5);
+
+/// How long after [`Session::shut_down`] the last content may come. The shell has to leave more time than this, for
+/// what is whole by then is still decided on.
+pub const SHUTDOWN_TOTAL: Duration = Duration::from_secs(15);
+
 /// What the administrator sets for all sessions of a listener.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -115,15 +115,18 @@ impl Session {
         self.await_command();
     }
 
-    /// The deadline passed: 421 4.4.2, close. Does nothing while a question is open: then we are the one who is late.
+    /// The deadline passed: 421, close. Does nothing while a question is open: then we are the one who is late.
     pub fn timed_out(&mut self, now: Duration) {
         self.clock.now = now;
         match self.state {
             State::Asking | State::AskingForData(_) | State::Closed => {}
             State::Handshake => self.close(),
-            State::Command | State::Data | State::Chunk { .. } => {
-                self.good_bye(421, Status(4, 4, 2), "Timed out, closing");
-            }
+            State::Command | State::Data | State::Chunk { .. } => match self.ending {
+                Ending::ShutDown => self.leave(),
+                Ending::No | Ending::PeerGone => {
+                    self.good_bye(421, Status(4, 4, 2), "Timed out, closing");
+                }
+            },
         }
     }
 
@@ -138,9 +141,13 @@ impl Session {
         }
     }
 
-    /// We are shutting down: 421 4.3.2 at the next point between transactions, then close.
-    pub fn shut_down(&mut self) {
+    /// We are shutting down: 421 4.3.2, then close. At once, unless content is on its way, which has until
+    /// [`Session::deadline`], or a question is open. What was only announced by MAIL and RCPT is not waited for: the
+    /// peer still has it.
+    pub fn shut_down(&mut self, now: Duration) {
         if self.ending == Ending::No {
+            self.clock.now = now;
+            self.clock.shut_down();
             self.ending = Ending::ShutDown;
             self.end_if_due();
         }
@@ -152,11 +159,13 @@ impl Session {
         }
         match self.ending {
             Ending::PeerGone => self.close(),
-            Ending::ShutDown if !self.mail.open => {
-                self.good_bye(421, Status(4, 3, 2), "Shutting down, come back soon");
-            }
+            Ending::ShutDown if !self.clock.awaits_content() => self.leave(),
             Ending::ShutDown | Ending::No => {}
         }
+    }
+
+    fn leave(&mut self) {
+        self.good_bye(421, Status(4, 3, 2), "Shutting down, come back soon");
     }
 
     /// Whether the session is to end as soon as it may.

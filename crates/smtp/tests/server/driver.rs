@@ -168,7 +168,7 @@ impl Driver {
     }
 
     pub(crate) fn shut_down(&mut self) {
-        self.session.shut_down();
+        self.session.shut_down(self.now);
         self.pump();
     }
 }
