@@ -10,7 +10,7 @@ use queue::spool::Body;
 use queue::{Destination, HostKey, Report};
 use retry_hint::Tongues;
 use smtp::client::{Protocol, Tls};
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use crate::attempt::{Attempt, Group};
 use crate::dial::{Dial, Tcp};
@@ -23,10 +23,6 @@ use crate::tls::Handshake;
 use crate::words;
 
 mod run;
-
-/// How long a session that is not needed stays open. Shorter than the wait for a slot, so that who waits for the slot
-/// of an idle session gets it.
-const IDLE_MAX: Duration = Duration::from_secs(4);
 
 /// What the administrator sets.
 #[derive(Clone, Debug)]
@@ -46,7 +42,7 @@ pub struct Settings {
     pub port: u16,
     /// Which hints are read; `None`: none.
     pub tongues: Option<Tongues>,
-    /// Sessions with one host, over all lanes (20). A change counts once no session with the host is left.
+    /// Sessions with one host, over all lanes (20).
     pub sessions_per_host: usize,
     /// Mails over one session (100).
     pub mails_per_session: u32,
@@ -187,26 +183,30 @@ impl Deliverer {
         }
     }
 
-    /// Resolves when the lane's session is over: the peer closed it, or nobody needed it for some seconds and it was
-    /// closed. At once if there is none. Can be cancelled, and called again.
+    /// Resolves when the lane's session is over: the peer closed it, or its place was needed for another lane's, or it
+    /// is too old, and it was closed. At once if there is none. Can be cancelled, and called again.
     pub async fn idle(&self, lane: &mut Lane) {
         let Some(kept) = lane.kept.as_mut() else {
             return;
         };
         let set = self.set();
         let left = set.settings.session_age.saturating_sub(kept.session.age());
-        let gone = timeout(left.min(IDLE_MAX), kept.session.gone()).await;
+        let gone = tokio::select! {
+            () = kept.session.gone() => true,
+            () = kept.slot.wanted() => false,
+            () = sleep(left) => false,
+        };
         if let Some(kept) = lane.kept.take()
-            && gone.is_err()
+            && !gone
         {
-            kept.session.quit().await;
+            kept.quit().await;
         }
     }
 
     /// Says QUIT where a session is open.
     pub async fn close(&self, lane: Lane) {
         if let Some(kept) = lane.kept {
-            kept.session.quit().await;
+            kept.quit().await;
         }
     }
 

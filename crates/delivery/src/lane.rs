@@ -14,6 +14,9 @@ use crate::session::Session;
 /// busy lane asks seldom.
 const ROUTE_AGE: Duration = Duration::from_secs(30);
 
+/// So many mails a session takes before it makes room for another lane that waits for a session with this host.
+const TURN: u32 = 20;
+
 /// One worker's connection state. Made by [`crate::Deliverer::lane`]; give it back with [`crate::Deliverer::close`],
 /// since dropping it drops the connection without a QUIT.
 #[derive(Default)]
@@ -32,7 +35,7 @@ pub(crate) struct Kept {
     /// Mails sent over it.
     pub(crate) mails: u32,
     /// Held as long as the session is open.
-    pub(crate) _slot: Slot,
+    pub(crate) slot: Slot,
 }
 
 impl std::fmt::Debug for Lane {
@@ -57,8 +60,16 @@ impl Lane {
 }
 
 impl Kept {
+    /// Says QUIT. Its place is free when the host has closed.
+    pub(crate) async fn quit(self) {
+        self.session.quit().await;
+        drop(self.slot);
+    }
+
     /// Whether another mail may go over it.
-    pub(crate) fn has_room(&self, mails: u32, age: Duration) -> bool {
-        self.mails < mails.max(1) && self.session.age() < age
+    pub(crate) fn has_room(&mut self, mails: u32, age: Duration) -> bool {
+        self.mails < mails.max(1)
+            && self.session.age() < age
+            && (self.mails < TURN || !self.slot.is_wanted())
     }
 }

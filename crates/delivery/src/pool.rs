@@ -1,24 +1,44 @@
 //! Slots: how many sessions there may be with one host, over all lanes.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use queue::HostKey;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
-/// Counts sessions by host. Holds entries only for hosts that have a session or that one is waited for.
+/// Counts sessions by host. Holds entries only for hosts that have a session; who waits for one waits for its end.
 #[derive(Debug, Default)]
-pub(crate) struct Slots(Mutex<HashMap<HostKey, Arc<Semaphore>>>);
+pub(crate) struct Slots(Mutex<HashMap<HostKey, Places>>);
+
+#[derive(Debug, Default)]
+struct Places {
+    taken: usize,
+    /// As configured when a slot was last claimed.
+    max: usize,
+    /// First come, first served. At most as many as there are lanes.
+    waiting: VecDeque<oneshot::Sender<Slot>>,
+    /// Sessions that are being closed for one who waits.
+    leaving: usize,
+    /// Told to idle sessions when one more waits.
+    wanted: Arc<Notify>,
+}
 
 /// A place for one session. Free again when dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
     slots: Arc<Slots>,
     host: HostKey,
-    /// `None` only while it is waited for, and while it is dropped.
-    permit: Option<OwnedSemaphorePermit>,
+    leaving: bool,
+}
+
+impl Places {
+    /// Whether more wait than sessions are being closed for.
+    fn is_short(&mut self) -> bool {
+        self.waiting.retain(|one| !one.is_closed());
+        self.waiting.len() > self.leaving
+    }
 }
 
 impl Slots {
@@ -29,40 +49,90 @@ impl Slots {
         max: usize,
         patience: Duration,
     ) -> Option<Slot> {
-        let semaphore = self
-            .lock()
-            .entry(host)
-            .or_insert_with(|| Arc::new(Semaphore::new(max.max(1))))
-            .clone();
-        // Made before waiting, so that a wait that is given up or cancelled tidies up as well. `semaphore` was moved
-        // into the wait by then.
-        let mut slot = Slot {
-            slots: self.clone(),
-            host,
-            permit: None,
+        let waiting = {
+            let mut hosts = self.lock();
+            let places = hosts.entry(host).or_default();
+            places.max = max.max(1);
+            if places.taken < places.max {
+                places.taken += 1;
+                return Some(self.slot(host));
+            }
+            let (give, given) = oneshot::channel();
+            places.waiting.push_back(give);
+            places.wanted.notify_waiters();
+            given
         };
-        slot.permit = timeout(patience, semaphore.acquire_owned())
-            .await
-            .ok()?
-            .ok();
-        Some(slot)
+        timeout(patience, waiting).await.ok()?.ok()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<HostKey, Arc<Semaphore>>> {
+    fn slot(self: &Arc<Self>, host: HostKey) -> Slot {
+        Slot {
+            slots: Arc::clone(self),
+            host,
+            leaving: false,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<HostKey, Places>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    /// Whether somebody waits for it, for whom no other session is being closed. Then this one has to be.
+    pub(crate) fn is_wanted(&mut self) -> bool {
+        let mut hosts = self.slots.lock();
+        if !self.leaving
+            && let Some(places) = hosts.get_mut(&self.host)
+            && places.is_short()
+        {
+            places.leaving += 1;
+            self.leaving = true;
+        }
+        self.leaving
+    }
+
+    /// Resolves when it is wanted. Can be cancelled.
+    pub(crate) async fn wanted(&mut self) {
+        let told = (self.slots.lock().get(&self.host)).map(|places| Arc::clone(&places.wanted));
+        let Some(told) = told else { return };
+        loop {
+            // Made before looking, so that one who comes in between is not missed.
+            let told = told.notified();
+            if self.is_wanted() {
+                return;
+            }
+            told.await;
+        }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.permit = None;
-        let mut hosts = self.slots.lock();
-        // Ours was given back: if nobody but the map has it, no session is left and none is waited for.
-        if hosts
-            .get(&self.host)
-            .is_some_and(|semaphore| Arc::strong_count(semaphore) == 1)
-        {
-            hosts.remove(&self.host);
+        let next = {
+            let mut hosts = self.slots.lock();
+            let Some(places) = hosts.get_mut(&self.host) else {
+                return;
+            };
+            places.leaving -= usize::from(self.leaving);
+            let next = if places.taken <= places.max {
+                places.waiting.retain(|one| !one.is_closed());
+                places.waiting.pop_front()
+            } else {
+                // The limit was lowered.
+                None
+            };
+            if next.is_none() {
+                places.taken -= 1;
+                if places.taken == 0 {
+                    hosts.remove(&self.host);
+                }
+            }
+            next
+        };
+        // Outside of the lock: one who has just stopped waiting drops it at once, for the next.
+        if let Some(next) = next {
+            let _ = next.send(self.slots.slot(self.host));
         }
     }
 }
@@ -71,18 +141,85 @@ impl Drop for Slot {
 mod tests {
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn host(last: u8) -> HostKey {
+        HostKey(([192, 0, 2, last], 25).into())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn slots_are_counted_by_host_and_forgotten_when_free() {
         let slots = Arc::new(Slots::default());
-        let host = |last| HostKey(([192, 0, 2, last], 25).into());
-        let patience = Duration::from_secs(5);
-        let first = slots.claim(host(1), 2, patience).await.unwrap();
-        let second = slots.claim(host(1), 2, patience).await.unwrap();
-        assert!(slots.claim(host(1), 2, patience).await.is_none());
-        assert!(slots.claim(host(2), 2, patience).await.is_some());
+        let first = slots.claim(host(1), 2, PATIENCE).await.expect("a slot");
+        let second = slots.claim(host(1), 2, PATIENCE).await.expect("a slot");
+        assert!(slots.claim(host(1), 2, PATIENCE).await.is_none());
+        assert!(slots.claim(host(2), 2, PATIENCE).await.is_some());
         assert_eq!(slots.lock().len(), 1);
         drop(first);
-        let third = slots.claim(host(1), 2, patience).await.unwrap();
+        let third = slots.claim(host(1), 2, PATIENCE).await.expect("a slot");
+        drop((second, third));
+        assert!(slots.lock().is_empty());
+    }
+
+    /// Lets `slots.claim` wait in a task of its own.
+    async fn waiter(slots: &Arc<Slots>, max: usize) -> tokio::task::JoinHandle<Option<Slot>> {
+        let slots = Arc::clone(slots);
+        let waiting = tokio::spawn(async move { slots.claim(host(1), max, PATIENCE).await });
+        tokio::task::yield_now().await;
+        waiting
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_idle_session_is_asked_to_close_for_one_who_waits() {
+        let slots = Arc::new(Slots::default());
+        let mut first = slots.claim(host(1), 2, PATIENCE).await.expect("a slot");
+        let mut second = slots.claim(host(1), 2, PATIENCE).await.expect("a slot");
+        let quiet = timeout(PATIENCE, async {
+            tokio::select! { () = first.wanted() => (), () = second.wanted() => () }
+        });
+        assert!(quiet.await.is_err(), "nobody waits");
+        let waiting = waiter(&slots, 2).await;
+        first.wanted().await;
+        assert!(!second.is_wanted(), "one is enough");
+        let another = waiter(&slots, 2).await;
+        second.wanted().await;
+        drop(first);
+        let third = waiting.await.expect("no panic").expect("the first place");
+        assert!(second.is_wanted(), "still");
+        drop(second);
+        let mut fourth = another.await.expect("no panic").expect("the second place");
+        assert!(!fourth.is_wanted(), "nobody waits any more");
+        drop((third, fourth));
+        assert!(slots.lock().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_up_wants_nothing_and_is_passed_over() {
+        let slots = Arc::new(Slots::default());
+        let mut first = slots.claim(host(1), 1, PATIENCE).await.expect("a slot");
+        let gone = waiter(&slots, 1).await;
+        gone.abort();
+        let _ = gone.await;
+        assert!(!first.is_wanted());
+        let gone = waiter(&slots, 1).await;
+        let waiting = waiter(&slots, 1).await;
+        gone.abort();
+        drop(first);
+        assert!(waiting.await.expect("no panic").is_some());
+        assert!(slots.lock().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_changed_limit_counts_at_the_next_claim() {
+        let slots = Arc::new(Slots::default());
+        let first = slots.claim(host(1), 2, PATIENCE).await.expect("a slot");
+        let second = slots.claim(host(1), 2, PATIENCE).await.expect("a slot");
+        let waiting = waiter(&slots, 1).await;
+        drop(first);
+        assert!(slots.claim(host(1), 1, PATIENCE).await.is_none());
+        assert!(waiting.await.expect("no panic").is_none());
+        let third = slots.claim(host(1), 2, PATIENCE).await;
+        assert!(third.is_some());
         drop((second, third));
         assert!(slots.lock().is_empty());
     }

@@ -124,7 +124,7 @@ impl Deliverer {
                     return Ok((kept, true));
                 }
             } else {
-                kept.session.quit().await;
+                kept.quit().await;
             }
         }
         let slot = self
@@ -166,7 +166,7 @@ impl Deliverer {
             host: host.clone(),
             clear,
             mails: 0,
-            _slot: slot,
+            slot,
         })
     }
 

@@ -27,6 +27,9 @@ const ZONE: &str =
     two.b.example A 192.0.2.2\nbroken.example MX SERVFAIL\nnull.example MX 0 .";
 
 const GREETING: &str = "S: 220 mx\nC: EHLO me.example\n";
+const MAIL: &str =
+    "C: MAIL FROM:<c@d.example>\nS: 250 Ok\nC: RCPT TO:<a@b.example>\nS: 250 Ok\nC: DATA\nS: 354 go
+    C: Subject: a\nC: \nC: ..x\nC: .\nS: 250 Ok\n";
 
 fn settings() -> Settings {
     let secs = Duration::from_secs;
@@ -167,8 +170,6 @@ async fn a_mail_is_pipelined_and_the_session_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_has_room_for_so_many_mails() {
-    const MAIL: &str = "C: MAIL FROM:<c@d.example>\nS: 250 Ok\nC: RCPT TO:<a@b.example>\nS: 250 Ok\nC: DATA\nS: 354 go
-        C: Subject: a\nC: \nC: ..x\nC: .\nS: 250 Ok\n";
     let two: &'static str = format!("{GREETING}S: 250 mx\n{MAIL}{MAIL}C: QUIT\nS: 221 bye").leak();
     let one: &'static str = format!("{GREETING}S: 250 mx\n{MAIL}C: QUIT\nS: 221 bye").leak();
     let (deliverer, peers) = set_up(&[(1, two), (1, one)]);
@@ -180,18 +181,75 @@ async fn a_session_has_room_for_so_many_mails() {
             "one.b.example[192.0.2.1]:25 250 Ok dsn=false"
         );
     }
-    // Nobody needs it: it is closed after a while.
+    // Nobody needs it: it grows old.
     let began = Instant::now();
     deliverer.idle(&mut lane).await;
-    assert_eq!(began.elapsed(), IDLE_MAX);
+    assert_eq!(began.elapsed(), settings().session_age);
     deliverer.idle(&mut lane).await;
     peers.finish().await;
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_idle_session_makes_room_for_another_lane() {
+    let one: &'static str =
+        format!("{GREETING}S: 250 mx\n{MAIL}C: QUIT\nwait 1\nS: 221 bye").leak();
+    let (deliverer, peers) = set_up(&[(1, one), (1, one)]);
+    deliverer.configure(Settings {
+        sessions_per_host: 1,
+        ..settings()
+    });
+    let (mut first, mut second) = (deliverer.lane(), deliverer.lane());
+    let job = to(&["a@b.example"]);
+    let _ = attempt(&deliverer, &mut first, &job).await;
+    let began = Instant::now();
+    let (report, ()) = tokio::join!(
+        attempt(&deliverer, &mut second, &job),
+        deliverer.idle(&mut first)
+    );
+    assert!(short(&report).contains(" 250 Ok"), "{}", short(&report));
+    // Not before the other is closed: the host sees one at a time.
+    assert_eq!(began.elapsed(), Duration::from_secs(1));
+    deliverer.close(second).await;
+    peers.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_session_makes_room_for_another_lane_after_its_turn() {
+    let mails = |count| -> &'static str {
+        format!(
+            "{GREETING}S: 250 mx\n{}C: QUIT\nS: 221 bye",
+            MAIL.repeat(count)
+        )
+        .leak()
+    };
+    let (deliverer, peers) = set_up(&[(1, mails(20)), (1, mails(1)), (1, mails(1))]);
+    deliverer.configure(Settings {
+        sessions_per_host: 1,
+        mails_per_session: 100,
+        ..settings()
+    });
+    let (mut first, mut second) = (deliverer.lane(), deliverer.lane());
+    let job = to(&["a@b.example"]);
+    let _ = attempt(&deliverer, &mut first, &job).await;
+    let other = async {
+        let report = attempt(&deliverer, &mut second, &job).await;
+        deliverer.close(second).await;
+        report
+    };
+    let busy = async {
+        for _ in 1..=20 {
+            let report = attempt(&deliverer, &mut first, &job).await;
+            assert!(short(&report).contains(" 250 Ok"), "{}", short(&report));
+        }
+    };
+    let (report, ()) = tokio::join!(other, busy);
+    assert!(short(&report).contains(" 250 Ok"), "{}", short(&report));
+    deliverer.close(first).await;
+    peers.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_kept_session_that_the_host_closed_is_replaced() {
-    const MAIL: &str = "C: MAIL FROM:<c@d.example>\nS: 250 Ok\nC: RCPT TO:<a@b.example>\nS: 250 Ok\nC: DATA\nS: 354 go
-        C: Subject: a\nC: \nC: ..x\nC: .\nS: 250 Ok\n";
     let leaves: &'static str = format!("{GREETING}S: 250 mx\n{MAIL}wait 2\nS: 421 idle").leak();
     let stays: &'static str =
         format!("{GREETING}S: 250 mx\n{MAIL}C: MAIL FROM:<c@d.example>").leak();

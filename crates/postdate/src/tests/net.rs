@@ -56,6 +56,12 @@ impl Net {
         self.0.hosts.lock().unwrap().insert(addr, host);
     }
 
+    /// Mail for the domain goes to this address, too.
+    pub(super) fn also(&self, domain: &str, addr: &str) {
+        let addr = addr.parse().unwrap();
+        self.0.names.lock().unwrap().insert(domain.to_owned(), addr);
+    }
+
     /// As somebody at this address sees it.
     pub(super) fn seen_from(&self, addr: &str) -> Arc<From> {
         Arc::new(From(
