@@ -24,7 +24,7 @@ use waiting::{Trouble, Waiting};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Come to a session with this host that is ready for a mail; then [`Attempt::opened`], or what stood against it:
-    /// [`Attempt::not_reached`], [`Attempt::not_ready`], [`Attempt::no_slot`].
+    /// [`Attempt::not_reached`], [`Attempt::not_ready`], [`Attempt::no_slot`], [`Attempt::loops`].
     Open {
         host: Host,
         security: Security,
@@ -171,6 +171,30 @@ impl Attempt {
                 .outcomes
                 .extend(indices.map(|index| (index, none.clone())));
         }
+    }
+
+    /// The host is ourselves: neither it nor any that is not better is asked (RFC 5321 §5.1). What the better ones said
+    /// is what counts. Without, the mail waits all the same: that two machines have one name is easily mended.
+    pub(crate) fn loops(&mut self) {
+        let Some(asking) = self.asking.as_mut() else {
+            return;
+        };
+        let Some(host) = asking.hosts.front().cloned() else {
+            return;
+        };
+        for waiting in &mut asking.waiting {
+            if waiting.troubles.is_empty() && asking.held.is_none() {
+                waiting.troubles.push(Trouble {
+                    host: host.key(),
+                    local: None,
+                    problem: words::loops(&host),
+                    hint: None,
+                });
+            }
+        }
+        asking.leave_host();
+        let is_better = |other: &Host| other.preference < host.preference;
+        asking.hosts.retain(is_better);
     }
 
     /// A new session, from our address `local`, ended before it was ready for a mail.

@@ -27,8 +27,11 @@ mod run;
 /// What the administrator sets.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Our host name: in EHLO, in Maildir names, and to know an MX record that means us.
+    /// Our name where we deliver: in EHLO, in Maildir names, and to know an MX record that means us.
     pub helo: String,
+    /// Our name where we take mail: to know an MX record that means us, and a host that turns out to be us (RFC 5321
+    /// §5.1).
+    pub hostname: String,
     /// Connections start from this address, where its family fits the host's. A retry at an appointment starts from
     /// the address that the appointment was made from.
     pub local_addr: Option<IpAddr>,
@@ -230,7 +233,7 @@ impl Deliverer {
         }
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let asker = Asker {
-            hostname: &settings.helo,
+            names: [&settings.helo, &settings.hostname],
             port: settings.port,
             seed: job.message.id.0 ^ since.as_micros() as u64,
         };

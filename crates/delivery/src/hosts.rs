@@ -19,8 +19,8 @@ pub(crate) struct Host {
     pub(crate) addr: SocketAddr,
     /// How it is spoken to.
     pub(crate) way: Way,
-    /// Its MX preference; 0 for a relay.
-    pub(crate) preference: u16,
+    /// Its MX preference; `None` where the administrator named it.
+    pub(crate) preference: Option<u16>,
     /// Connections to it start from this address: an appointment with it was made from there.
     pub(crate) from: Option<IpAddr>,
 }
@@ -155,7 +155,7 @@ pub(crate) fn without_route(wish: Wish, way: Way) -> Option<Host> {
         name: host.0.ip().to_string().into(),
         addr: host.0,
         way,
-        preference: 0,
+        preference: None,
         from: local,
     })
 }
@@ -199,7 +199,7 @@ mod tests {
                 name: name.into(),
                 addr: ([192, 0, 2, last], 25).into(),
                 way: Way::Smtp,
-                preference,
+                preference: Some(preference),
                 from: None,
             })
             .to_vec()

@@ -68,8 +68,8 @@ impl RouteError {
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asker<'a> {
-    /// Our own host name: an exchange of this name is us.
-    pub(crate) hostname: &'a str,
+    /// Our own host names: an exchange of such a name is us.
+    pub(crate) names: [&'a str; 2],
     /// The port that exchanges are reached at. At 25 a loopback address is us, too; another port is a test's.
     pub(crate) port: u16,
     /// Shuffles exchanges of the same preference.
@@ -103,7 +103,7 @@ async fn relay(
 ) -> Result<Vec<Host>, RouteError> {
     let to_host = |bare: &str, ip| Host {
         way: way.clone(),
-        ..to_host(bare, ip, port, 0)
+        ..to_host(bare, ip, port, None)
     };
     let bare = host
         .strip_prefix('[')
@@ -142,7 +142,7 @@ fn literal(domain: &str, asker: Asker<'_>) -> Result<Vec<Host>, RouteError> {
             format!("bad address literal {domain}"),
         )),
         Some(ip) if is_us(ip, asker) => Err(loops(domain)),
-        Some(ip) => Ok(vec![to_host(&ip.to_string(), ip, asker.port, 0)]),
+        Some(ip) => Ok(vec![to_host(&ip.to_string(), ip, asker.port, Some(0))]),
     }
 }
 
@@ -171,7 +171,7 @@ async fn exchanges(
     records.retain(|mx| !is_null(&mx.exchange));
     shuffle(&mut records, asker.seed);
     records.sort_by_key(|mx| mx.preference);
-    cut_ours(&mut records, asker.hostname);
+    cut_ours(&mut records, asker.names);
     if records.is_empty() {
         return Err(loops(domain));
     }
@@ -206,7 +206,7 @@ fn pick(
                 let exchange = mx.exchange.strip_suffix('.').unwrap_or(&mx.exchange);
                 hosts.extend(
                     ipv4_first(addresses)
-                        .map(|ip| to_host(exchange, ip, asker.port, mx.preference)),
+                        .map(|ip| to_host(exchange, ip, asker.port, Some(mx.preference))),
                 );
             }
             Err(LookupError::Failed(why)) => {
@@ -215,7 +215,7 @@ fn pick(
             Err(_) => {}
         }
     }
-    hosts.retain(|host| ours.is_none_or(|ours| host.preference < ours));
+    hosts.retain(|host| ours.is_none_or(|ours| host.preference < Some(ours)));
     match (hosts.is_empty(), trouble) {
         (false, _) => Ok(hosts),
         (true, Some(trouble)) => Err(trouble),
@@ -229,10 +229,10 @@ fn pick(
 }
 
 /// Drops exchanges of our own name and all that are not better: they would bring the mail back (RFC 5321 §5.1).
-fn cut_ours(records: &mut Vec<Mx>, hostname: &str) {
+fn cut_ours(records: &mut Vec<Mx>, names: [&str; 2]) {
     let is_ours = |mx: &&Mx| {
         let exchange = mx.exchange.strip_suffix('.').unwrap_or(&mx.exchange);
-        exchange.eq_ignore_ascii_case(hostname)
+        names.iter().any(|name| exchange.eq_ignore_ascii_case(name))
     };
     if let Some(ours) = records.iter().find(is_ours).map(|mx| mx.preference) {
         records.retain(|mx| mx.preference < ours);
@@ -280,7 +280,7 @@ fn loops(domain: &str) -> RouteError {
     )
 }
 
-fn to_host(name: &str, ip: IpAddr, port: u16, preference: u16) -> Host {
+fn to_host(name: &str, ip: IpAddr, port: u16, preference: Option<u16>) -> Host {
     let name: Arc<str> = name.to_ascii_lowercase().into();
     let addr = SocketAddr::new(ip, port);
     Host {
@@ -297,7 +297,7 @@ fn socket(path: &str) -> Host {
         name: "localhost".into(),
         addr: socket_addr(path),
         way: Way::Socket(Path::new(path).into()),
-        preference: 0,
+        preference: None,
         from: None,
     }
 }

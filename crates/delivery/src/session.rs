@@ -101,6 +101,13 @@ impl Session {
         self.machine.extensions()
     }
 
+    /// Whether the host gives itself this name, and it is one that only one machine should have.
+    pub(crate) fn is_with(&self, name: &str) -> bool {
+        let given = self.machine.host_name();
+        let given = given.strip_suffix('.').unwrap_or(given);
+        given.eq_ignore_ascii_case(name) && name.contains('.') && !name.starts_with("localhost")
+    }
+
     /// The version of TLS it goes over; `None`: in clear.
     pub(crate) fn tls(&self) -> Option<&'static str> {
         self.tls

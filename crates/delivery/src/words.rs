@@ -80,6 +80,15 @@ pub(crate) fn ended(host: &Host) -> Problem {
     ours(Status(4, 4, 2), text, host)
 }
 
+/// The host is ourselves.
+pub(crate) fn loops(host: &Host) -> Problem {
+    let text = format!(
+        "host {} replied to EHLO with my own name: mail loops back to myself",
+        host.peer()
+    );
+    ours(Status(4, 4, 6), text, host)
+}
+
 /// A reply, in full.
 pub(crate) fn refused(host: &Host, answered: Answered, reply: &Answer) -> Problem {
     Problem {

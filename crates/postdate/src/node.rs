@@ -432,6 +432,7 @@ pub(crate) fn delivery_settings(shared: &Arc<SharedSite>) -> delivery::Settings 
             .helo
             .clone()
             .unwrap_or_else(|| config.hostname.clone()),
+        hostname: config.hostname.clone(),
         local_addr: config.delivery.local_address,
         tls: if config.delivery.starttls {
             smtp::client::Tls::Opportunistic

@@ -9,14 +9,14 @@ use crate::hosts::Way;
 
 mod other_hosts;
 
-/// Hosts `a`, `b`, … at 192.0.2.1, 192.0.2.2, …
+/// Hosts `a`, `b`, … at 192.0.2.1, 192.0.2.2, …, each better than the next.
 fn host(name: &str) -> Host {
     let last = name.as_bytes()[0] - b'a' + 1;
     Host {
         way: Way::Smtp,
         name: name.into(),
         addr: ([192, 0, 2, last], 25).into(),
-        preference: 0,
+        preference: Some(last.into()),
         from: None,
     }
 }
@@ -117,6 +117,7 @@ fn tell(attempt: &mut Attempt, step: &Step, came: &str) {
         (Step::Open { .. }, "new") => attempt.opened(false, Path::default()),
         (Step::Open { .. }, "kept") => attempt.opened(true, Path::default()),
         (Step::Open { .. }, "busy") => attempt.no_slot(),
+        (Step::Open { .. }, "ourselves") => attempt.loops(),
         (Step::Open { host, .. }, "none") => {
             let refused = std::io::ErrorKind::ConnectionRefused.into();
             attempt.not_reached(words::no_connection(host, &refused));

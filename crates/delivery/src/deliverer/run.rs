@@ -34,6 +34,8 @@ enum NotOpen {
     NoConnection(Problem),
     /// With our own address.
     Ended(Option<Failure>, Option<IpAddr>),
+    /// The host is ourselves.
+    Loop,
 }
 
 /// The mail of an attempt.
@@ -79,6 +81,7 @@ impl Deliverer {
                         open = Some(kept);
                     }
                     Err(NotOpen::NoSlot) => attempt.no_slot(),
+                    Err(NotOpen::Loop) => attempt.loops(),
                     Err(NotOpen::NoConnection(problem)) => attempt.not_reached(problem),
                     Err(NotOpen::Ended(failure, local)) => {
                         no_tls = tls_failure(failure.as_ref());
@@ -133,8 +136,13 @@ impl Deliverer {
             .claim(host.key(), settings.sessions_per_host, SLOT_PATIENCE)
             .await;
         let slot = slot.ok_or(NotOpen::NoSlot)?;
-        let session = self.connect(set, host, security, slot).await?;
-        Ok((session, false))
+        let kept = self.connect(set, host, security, slot).await?;
+        // Our address may be one that no interface has, and the MX record may give it any name.
+        if host.preference.is_some() && kept.session.is_with(&settings.hostname) {
+            kept.quit().await;
+            return Err(NotOpen::Loop);
+        }
+        Ok((kept, false))
     }
 
     async fn connect(

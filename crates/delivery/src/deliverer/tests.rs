@@ -35,6 +35,7 @@ fn settings() -> Settings {
     let secs = Duration::from_secs;
     Settings {
         helo: "me.example".to_owned(),
+        hostname: "mx.me.example".to_owned(),
         local_addr: Some([192, 0, 2, 200].into()),
         tls: Tls::Opportunistic,
         timeouts: Timeouts {
@@ -498,5 +499,36 @@ async fn a_host_that_says_why_amid_the_content_is_heard() {
         short(&report),
         "one.b.example[192.0.2.1]:25 5.3.4 552 5.3.4 too much"
     );
+    peers.finish().await;
+}
+
+/// A second name of ours, at an address that only something in front of us has.
+#[tokio::test(start_paused = true)]
+async fn a_host_that_turns_out_to_be_ourselves_gets_no_mail() {
+    const OURS: &str =
+        "S: 220 mx.me.example ESMTP\nC: EHLO me.example\nS: 250-MX.me.example\nS: 250 HELP
+        C: QUIT\nS: 221 bye";
+    let (deliverer, peers) = set_up(&[(1, "S: 450 4.3.2 soon\nC: QUIT"), (2, OURS)]);
+    let mut lane = deliverer.lane();
+    let report = attempt(&deliverer, &mut lane, &to(&["a@b.example"])).await;
+    assert_eq!(
+        short(&report),
+        "one.b.example[192.0.2.1]:25 4.3.2 450 4.3.2 soon"
+    );
+    peers.finish().await;
+
+    // A next hop that the administrator named is meant, whatever its name.
+    let relayed = format!(
+        "{}{MAIL}hang",
+        OURS.split("C: QUIT").next().unwrap_or_default()
+    );
+    let (deliverer, peers) = set_up(&[(2, relayed.leak())]);
+    let mut job = to(&["a@b.example"]);
+    job.destination = Destination::Relay {
+        host: "192.0.2.2".to_owned(),
+        port: 25,
+    };
+    let report = attempt(&deliverer, &mut deliverer.lane(), &job).await;
+    assert!(short(&report).contains(" 250 Ok"), "{}", short(&report));
     peers.finish().await;
 }

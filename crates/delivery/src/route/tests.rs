@@ -5,7 +5,7 @@ use super::*;
 
 fn route_at(zone: &'static str, destination: &Destination, port: u16, seed: u64) -> String {
     let asker = Asker {
-        hostname: "me.example",
+        names: ["out.example", "me.example"],
         port,
         seed,
     };
@@ -111,6 +111,7 @@ fn mail_does_not_come_back_to_us() {
     let zone = "b.example MX 10 one.example.\nb.example MX 20 ME.example.\nb.example MX 20 same.example.
         b.example MX 30 three.example.\none.example A 192.0.2.1\nsame.example A 192.0.2.2\nthree.example A 192.0.2.3
         ours.example MX 10 me.example.\nours.example MX 10 one.example.\nme.example A 192.0.2.9
+        out.example MX 10 out.example.
         lo.example MX 10 localhost.example.\nlo.example MX 20 one.example.\nlocalhost.example A 127.0.0.1
         behind.example MX 10 one.example.\nbehind.example MX 20 localhost.example.\nself.example A ::1";
     check(zone, "b.example", "one.example[192.0.2.1]:25");
@@ -118,6 +119,11 @@ fn mail_does_not_come_back_to_us() {
         zone,
         "ours.example",
         "5.4.6 mail for ours.example loops back to myself",
+    );
+    check(
+        zone,
+        "out.example",
+        "5.4.6 mail for out.example loops back to myself",
     );
     check(
         zone,

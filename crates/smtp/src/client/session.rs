@@ -48,6 +48,8 @@ pub struct Session {
     outbox: Outbox,
     actions: VecDeque<Action>,
     extensions: Extensions,
+    /// The host's own, from its answer to EHLO.
+    name: String,
     secured: bool,
     /// The last mail was left open on the server: RSET before the next.
     dirty: bool,
@@ -66,6 +68,7 @@ impl Session {
             outbox: Outbox::default(),
             actions: VecDeque::new(),
             extensions: Extensions::default(),
+            name: String::new(),
             secured: false,
             dirty: false,
         }
@@ -195,6 +198,13 @@ impl Session {
         self.extensions
     }
 
+    /// The name that the host gave itself in its last answer to EHLO or HELO (RFC 5321 §4.1.1.1), as it wrote it; empty
+    /// if it gave none. No longer than [`super::MAX_REPLY_LEN`].
+    #[must_use]
+    pub fn host_name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether TLS is on.
     #[must_use]
     pub fn is_secured(&self) -> bool {
@@ -219,10 +229,14 @@ impl Session {
                 self.greet(now, "HELO ", State::Helo);
             }
             State::Ehlo if answer.is_success() => {
+                self.name = name(&answer);
                 self.extensions = Extensions::read(&answer);
                 self.after_ehlo(now);
             }
-            State::Helo if answer.is_success() => self.ready(now),
+            State::Helo if answer.is_success() => {
+                self.name = name(&answer);
+                self.ready(now);
+            }
             State::Ehlo | State::Helo => self.turned_away(Answered::Ehlo, answer),
             State::StartTls => self.after_starttls(now, answer),
             State::Mail(mut transaction) => match transaction.answer(&answer, &mut self.outbox) {
@@ -400,6 +414,13 @@ impl Session {
             State::Ready | State::Quit | State::Closed => Answered::Mail,
         }
     }
+}
+
+/// The first word of the first line.
+fn name(answer: &Answer) -> String {
+    let line = answer.raw.split("\r\n").next().unwrap_or_default();
+    let mut words = line.get(4..).unwrap_or_default().split_ascii_whitespace();
+    words.next().unwrap_or_default().to_owned()
 }
 
 /// A reply that can't stand where it came.

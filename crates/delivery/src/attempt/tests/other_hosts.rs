@@ -105,3 +105,33 @@ fn what_an_appointed_host_says_of_the_mail_is_the_last_word() {
         192.0.2.3:25 works",
     );
 }
+
+#[test]
+fn a_host_that_is_ourselves_is_the_last() {
+    check(
+        vec![group(&[0], "a b c", None)],
+        "open a -> none
+        open b -> ourselves
+        0 deferred 4.4.1 by a: connect to a[192.0.2.1]:25: connection refused
+        192.0.2.1:25 unreachable: connect to a[192.0.2.1]:25: connection refused",
+    );
+    // The better one is held: it is waited for.
+    check(
+        vec![group(&[0], "b c", Some("a"))],
+        "open b -> ourselves
+        0 parked under host 192.0.2.1:25",
+    );
+    // An appointment with a worse one is kept, though.
+    check(
+        vec![group(&[0], "c a b", None)],
+        "open c -> none
+        open a -> ourselves
+        0 deferred 4.4.1 by c: connect to c[192.0.2.3]:25: connection refused
+        192.0.2.3:25 unreachable: connect to c[192.0.2.3]:25: connection refused",
+    );
+    check(
+        vec![group(&[0], "a b", None)],
+        "open a -> ourselves
+        0 deferred 4.4.6 by a: host a[192.0.2.1] replied to EHLO with my own name: mail loops back to myself",
+    );
+}
