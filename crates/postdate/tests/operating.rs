@@ -117,6 +117,23 @@ fn an_idle_client_does_not_hold_up_the_end() {
 }
 
 #[test]
+fn a_mail_is_found_in_the_log_by_its_message_id() {
+    let dir = TempDir::new();
+    let node = Node::start(&dir, "node", "");
+    let mail = b"Message-ID:\r\n <one@client.test>\r\nSubject: x\r\n\r\nwords\r\n";
+    let reply = send(node.address, "a@client.test", "b@here.test", mail);
+    let line = node.logged(&["message-id=<one@client.test>,", "status=queued"]);
+    let id = reply.rsplit(' ').next().expect("the queue id");
+    assert!(line.contains(id), "{line}");
+    let output = node.command_with(
+        &["sendmail", "b@here.test"],
+        b"Message-ID: <two@here.test>\n\nwords\n",
+    );
+    assert!(output.status.success(), "{output:?}");
+    node.logged(&["message-id=<two@here.test>,", "status=queued"]);
+}
+
+#[test]
 fn sighup_takes_a_configuration_whole_or_not_at_all() {
     let dir = TempDir::new();
     let mut node = Node::start(&dir, "node", "");

@@ -10,6 +10,7 @@ use smtp::server::Session;
 use smtp::{Content, Recipient};
 
 use super::gate::{Door, Visitor};
+use super::own_id::OwnId;
 use crate::runner::Runner;
 use crate::site::Site;
 
@@ -20,6 +21,7 @@ pub(super) struct Incoming {
     head_len: u64,
     /// Nothing of the content came yet.
     at_start: bool,
+    own_id: OwnId,
     staged: Result<Box<dyn Staging>, SpoolError>,
 }
 
@@ -37,12 +39,14 @@ impl Incoming {
             begun,
             head_len: head.len() as u64,
             at_start: true,
+            own_id: OwnId::default(),
             staged,
         }
     }
 
     /// Appends. What goes wrong is told at the end, as SMTP has it.
     pub(super) async fn write(&mut self, octets: &[u8]) {
+        self.own_id.read(octets);
         let Ok(staging) = &mut self.staged else {
             return;
         };
@@ -117,7 +121,7 @@ impl Incoming {
         runner.accept(message, body).await?;
         tracing::info!(
             target: "queue",
-            %id, %client, from = %format_args!("<{}>", echo(&from, 256)), size, nrcpt, proto = session.protocol(),
+            %id, %client, "message-id" = self.own_id.shown(), from = %format_args!("<{}>", echo(&from, 256)), size, nrcpt, proto = session.protocol(),
             helo = %format_args!("<{}>", echo(session.helo().unwrap_or(""), 128)), status = "queued",
         );
         Ok(id)

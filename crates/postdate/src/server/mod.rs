@@ -5,6 +5,7 @@ mod connections;
 pub(crate) mod gate;
 mod intake;
 mod listener;
+mod own_id;
 mod shortage;
 mod stream;
 mod trace;
