@@ -224,6 +224,7 @@ fn problem(status: Status, text: String) -> Problem {
         remote: false,
         relay: "local".to_owned(),
         answered: None,
+        tls: None,
     }
 }
 

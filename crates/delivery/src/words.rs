@@ -97,6 +97,7 @@ pub(crate) fn refused(host: &Host, answered: Answered, reply: &Answer) -> Proble
         remote: true,
         relay: host.to_string(),
         answered: Some(answered),
+        tls: None,
     }
 }
 
@@ -136,6 +137,7 @@ pub(crate) fn ours(status: Status, text: String, host: &Host) -> Problem {
         remote: false,
         relay: host.to_string(),
         answered: None,
+        tls: None,
     }
 }
 
@@ -147,6 +149,7 @@ pub(crate) fn nowhere(status: Status, text: String) -> Problem {
         remote: false,
         relay: "none".to_owned(),
         answered: None,
+        tls: None,
     }
 }
 

@@ -91,6 +91,7 @@ mod tests {
             remote: true,
             relay: String::new(),
             answered: None,
+            tls: None,
         }
     }
 

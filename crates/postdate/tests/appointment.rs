@@ -34,7 +34,8 @@ fn the_second_attempt_is_let_in() {
     assert!(
         deferred.contains("attempt=1")
             && deferred.contains(&format!("hint={DELAY}"))
-            && deferred.contains("due="),
+            && deferred.contains("due=")
+            && deferred.contains("tls=TLSv1."),
         "{deferred}"
     );
     let sent = sender.logged(&["status=sent"]);

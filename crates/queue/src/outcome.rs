@@ -62,6 +62,9 @@ pub struct Problem {
     pub relay: String,
     /// What the reply answered.
     pub answered: Option<Answered>,
+    /// The version of TLS of the session that was ready for the mail, as logs name it, or `none` in clear. `None` where
+    /// there was no such session.
+    pub tls: Option<&'static str>,
 }
 
 /// A problem that may pass.

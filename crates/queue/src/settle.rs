@@ -320,6 +320,7 @@ fn last_problem(row: &Progress) -> Problem {
             |host| format!("[{}]:{}", host.0.ip(), host.0.port()),
         ),
         answered: None,
+        tls: None,
         text,
     }
 }

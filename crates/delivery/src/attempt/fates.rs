@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use queue::outcome::{Delivered, HostEvent, Outcome};
+use queue::outcome::{Delivered, HostEvent, Outcome, Problem};
 use retry_hint::{Answered, Hint, Holds};
 use smtp::client::{Failure, Fate, Unfit};
 use smtp::reply::Answer;
@@ -128,6 +128,10 @@ impl Attempt {
     fn turn(&self, host: &Host, asking: &Asking, fate: Fate, dsn: bool) -> Turn {
         let Path { local, tls } = asking.at.path;
         let decides = asking.decides == Some(host.key());
+        let over = |problem: Problem| Problem {
+            tls: (!host.is_lmtp()).then(|| tls.unwrap_or("none")),
+            ..problem
+        };
         match fate {
             Fate::Accepted(reply) => Turn::End(Outcome::Delivered(Delivered {
                 relay: host.to_string(),
@@ -139,19 +143,21 @@ impl Attempt {
                 tls,
             })),
             Fate::NextTransaction(reply) => {
-                Turn::Again(self.trouble(host, local, Answered::Rcpt, &reply))
+                let problem = over(words::refused(host, Answered::Rcpt, &reply));
+                Turn::Again(self.trouble(host, local, Answered::Rcpt, problem))
             }
             Fate::Refused { answered, reply } => {
-                let trouble = self.trouble(host, local, answered, &reply);
+                let problem = over(words::refused(host, answered, &reply));
+                let trouble = self.trouble(host, local, answered, problem);
                 refused(trouble, answered, &reply, decides)
             }
             Fate::Unfit(Unfit::EightBit) if !asking.at.seven_bit => Turn::Convert,
-            Fate::Unfit(unfit) => Turn::End(Outcome::Failed(words::unfit(host, unfit))),
+            Fate::Unfit(unfit) => Turn::End(Outcome::Failed(over(words::unfit(host, unfit)))),
             Fate::Broken(broken) => {
                 let trouble = Trouble {
                     host: host.key(),
                     local,
-                    problem: words::broken(host, &broken),
+                    problem: over(words::broken(host, &broken)),
                     hint: None,
                 };
                 // Nobody knows whether the host has it. Another would make a second copy of it at once; the same one,
@@ -170,14 +176,13 @@ impl Attempt {
         host: &Host,
         local: Option<IpAddr>,
         answered: Answered,
-        reply: &Answer,
+        problem: Problem,
     ) -> Trouble {
-        let problem = words::refused(host, answered, reply);
         Trouble {
             host: host.key(),
             local,
+            hint: self.hint(&problem.text, answered),
             problem,
-            hint: self.hint(&reply.raw, answered),
         }
     }
 }

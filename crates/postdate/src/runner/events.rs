@@ -42,16 +42,17 @@ pub(super) fn attempt(message: &Message, entry: &Entry, now: SystemTime) {
                 status,
                 text,
                 relay,
+                tls,
                 ..
             } = &deferral.problem;
             let due = entry.due.map(when);
             match &deferral.hint {
                 Some(hint) => tracing::info!(
-                    target: "queue", %id, %to, relay, %delay, attempt, dsn = %status, status = "deferred",
+                    target: "queue", %id, %to, relay, %delay, attempt, tls, dsn = %status, status = "deferred",
                     reply = %one_line(text), hint = hint.wait_secs, tongue = crate::words::tongue(hint.tongue), due,
                 ),
                 None => tracing::info!(
-                    target: "queue", %id, %to, relay, %delay, attempt, dsn = %status, status = "deferred",
+                    target: "queue", %id, %to, relay, %delay, attempt, tls, dsn = %status, status = "deferred",
                     reply = %one_line(text), due,
                 ),
             }
@@ -76,7 +77,7 @@ fn bounced(
         .map_or("", |recipient| recipient.address.as_str());
     tracing::info!(
         target: "queue", id = %message.id, to = %format_args!("<{address}>"), relay = problem.relay, %delay,
-        attempt = entry.attempt, dsn = %problem.status, status, reply = %one_line(&problem.text),
+        attempt = entry.attempt, tls = problem.tls, dsn = %problem.status, status, reply = %one_line(&problem.text),
     );
 }
 

@@ -154,6 +154,7 @@ async fn attempt(runner: &Arc<Runner>, lane: &mut delivery::Lane, id: LaneId, jo
                     remote: false,
                     relay: "none".to_owned(),
                     answered: None,
+                    tls: None,
                 },
                 hint: None,
                 host: None,

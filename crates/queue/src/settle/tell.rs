@@ -79,6 +79,7 @@ impl<'a> Tell<'a> {
             remote: !delivered.local,
             relay: delivered.relay.clone(),
             answered: None,
+            tls: None,
         };
         self.add(kind, index, problem, Some(now), None);
     }

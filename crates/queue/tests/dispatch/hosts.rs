@@ -73,6 +73,7 @@ fn problem(code: &str, status: Status, answered: Answered) -> Problem {
         remote: true,
         relay: "mx".to_owned(),
         answered: Some(answered),
+        tls: None,
     }
 }
 

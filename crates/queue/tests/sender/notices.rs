@@ -118,6 +118,7 @@ fn failed() {
         remote: false,
         relay: "none".to_owned(),
         answered: None,
+        tls: None,
     };
     let notice = notice(Kind::Failed, vec![about(0, no_user), about(1, refused)]);
     golden(
@@ -139,6 +140,7 @@ fn delayed() {
         remote: false,
         relay: "none".to_owned(),
         answered: None,
+        tls: None,
     };
     let until = at(5 * DAY);
     let notice = notice(
@@ -170,6 +172,7 @@ fn delivered() {
         remote: false,
         relay: "local".to_owned(),
         answered: None,
+        tls: None,
     };
     let notice = notice(Kind::Delivered, vec![about(0, stored)]);
     golden(

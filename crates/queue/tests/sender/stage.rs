@@ -60,6 +60,7 @@ pub(crate) fn problem(reply: &str) -> Problem {
         remote: true,
         relay: "mx.b.example[192.0.2.1]:25".to_owned(),
         answered: Some(Answered::Rcpt),
+        tls: None,
     }
 }
 

@@ -36,6 +36,33 @@ async fn a_mail_says_whether_it_went_over_tls() {
     peers.finish().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_refusal_says_whether_it_came_over_tls() {
+    let refusal = |code: u16| {
+        format!(
+            "C: MAIL FROM:<c@d.example>\nS: 250 Ok\nC: RCPT TO:<a@b.example>\nS: {code} no\nhang"
+        )
+    };
+    let secure: &'static str = format!(
+        "{GREETING}{OFFER}C: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\nS: 250 mx\n{}",
+        refusal(550)
+    )
+    .leak();
+    let clear: &'static str = format!("{GREETING}S: 250 mx\n{}", refusal(450)).leak();
+    let (deliverer, peers) = set_up(&[(1, secure), (1, clear)]);
+    let tls = async || {
+        let report = attempt(&deliverer, &mut deliverer.lane(), &to(&["a@b.example"])).await;
+        match &report.outcomes[..] {
+            [(0, Outcome::Failed(problem))] => problem.tls,
+            [(0, Outcome::Deferred(deferral))] => deferral.problem.tls,
+            _ => panic!("{report:?}"),
+        }
+    };
+    assert_eq!(tls().await, Some("TLSv1.3"));
+    assert_eq!(tls().await, Some("none"));
+    peers.finish().await;
+}
+
 /// Whatever goes wrong behind STARTTLS: once more, in clear, over a new connection.
 #[tokio::test(start_paused = true)]
 async fn where_no_tls_comes_of_it_the_mail_goes_in_clear() {
