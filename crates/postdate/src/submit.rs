@@ -45,8 +45,9 @@ impl fmt::Display for SubmitError {
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// The longest reply that is read.
 const REPLY_MAX: u64 = 16 * 1024;
-/// Another program that stands in for the server, or a server that is about to start, has the queue for a moment.
-const TRIES: u32 = 100;
+/// Another program that stands in for the server has the queue for a moment, or a server that is about to start, or one
+/// that stops: that may take 20 s.
+const TRIES: u32 = 250;
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 /// A connection to whoever takes mail now.
@@ -95,6 +96,19 @@ pub(crate) fn connect(config: &Config) -> Result<Connection, SubmitError> {
     }
 }
 
+/// Why it was not taken by the one who was asked.
+enum NotTaken {
+    /// That server is going, and has no content yet: another one may be asked.
+    Gone(SubmitError),
+    Error(SubmitError),
+}
+
+impl From<SubmitError> for NotTaken {
+    fn from(err: SubmitError) -> Self {
+        Self::Error(err)
+    }
+}
+
 /// Hands over one mail whose lines end in CRLF; when this returns it is durable, for all recipients.
 ///
 /// # Errors
@@ -105,16 +119,36 @@ pub(crate) fn submit(
     recipients: &[Recipient],
     content: &[u8],
 ) -> Result<(), SubmitError> {
-    let connection = connect(config)?;
-    let sent = Dialogue::new(&connection.stream)
-        .map_err(broken)
-        .and_then(|mut dialogue| dialogue.send(&config.hostname, sender, recipients, content));
-    connection.close();
-    sent
+    let mut tries = 1;
+    loop {
+        let connection = connect(config)?;
+        let sent = Dialogue::new(&connection.stream)
+            .map_err(broken)
+            .and_then(|mut dialogue| {
+                dialogue.offer(&config.hostname, sender, recipients, content.len())?;
+                Ok(dialogue.send(content)?)
+            });
+        connection.close();
+        match sent {
+            Ok(()) => return Ok(()),
+            Err(NotTaken::Gone(_)) if tries < TRIES => {
+                tries += 1;
+                std::thread::sleep(TRY_AGAIN);
+            }
+            Err(NotTaken::Gone(err) | NotTaken::Error(err)) => return Err(err),
+        }
+    }
 }
 
-fn broken(err: io::Error) -> SubmitError {
-    SubmitError::Later(format!("the server did not answer: {err}"))
+fn broken(err: io::Error) -> NotTaken {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    let is_gone = matches!(err.kind(), BrokenPipe | ConnectionReset | UnexpectedEof);
+    let why = SubmitError::Later(format!("the server did not answer: {err}"));
+    if is_gone {
+        NotTaken::Gone(why)
+    } else {
+        NotTaken::Error(why)
+    }
 }
 
 /// One command, one answer: unlike a pipelining client, this one knows of each recipient before it sends the content.
@@ -133,13 +167,20 @@ impl Reply {
         self.code / 100 == class
     }
 
-    fn expect(self, class: u16) -> Result<(), SubmitError> {
+    /// The server shuts down.
+    fn is_farewell(&self) -> bool {
+        self.text.starts_with("421 4.3.2 ")
+    }
+
+    fn expect(self, class: u16) -> Result<(), NotTaken> {
         if self.is(class) {
             Ok(())
         } else if self.is(5) {
-            Err(SubmitError::Refused(self.text))
+            Err(SubmitError::Refused(self.text).into())
+        } else if self.is_farewell() {
+            Err(NotTaken::Gone(SubmitError::Later(self.text)))
         } else {
-            Err(SubmitError::Later(self.text))
+            Err(SubmitError::Later(self.text).into())
         }
     }
 }
@@ -154,18 +195,29 @@ impl<'a> Dialogue<'a> {
         })
     }
 
-    fn send(
+    /// To where the server waits for content.
+    fn offer(
         &mut self,
         hostname: &str,
         sender: &Sender,
         recipients: &[Recipient],
-        content: &[u8],
-    ) -> Result<(), SubmitError> {
+        size: usize,
+    ) -> Result<(), NotTaken> {
         self.reply()?.expect(2)?;
         self.ask(&format!("EHLO {hostname}"))?.expect(2)?;
-        self.ask(&mail(sender, content.len()))?.expect(2)?;
+        self.ask(&mail(sender, size))?.expect(2)?;
         self.recipients(recipients)?;
-        self.ask("DATA")?.expect(3)?;
+        self.ask("DATA")?.expect(3)
+    }
+
+    /// From here on nobody knows what an answer that does not come would have been.
+    fn send(&mut self, content: &[u8]) -> Result<(), SubmitError> {
+        self.content(content).map_err(|err| match err {
+            NotTaken::Gone(err) | NotTaken::Error(err) => err,
+        })
+    }
+
+    fn content(&mut self, content: &[u8]) -> Result<(), NotTaken> {
         let mut stuffed = Vec::with_capacity(content.len() + content.len() / 64 + 8);
         for line in content.split_inclusive(|&octet| octet == b'\n') {
             if line.starts_with(b".") {
@@ -182,10 +234,13 @@ impl<'a> Dialogue<'a> {
     }
 
     /// All of them, or an error that names those that are not taken.
-    fn recipients(&mut self, recipients: &[Recipient]) -> Result<(), SubmitError> {
+    fn recipients(&mut self, recipients: &[Recipient]) -> Result<(), NotTaken> {
         let (mut never, mut later) = (Vec::new(), None);
         for recipient in recipients {
             let reply = self.ask(&rcpt(recipient))?;
+            if reply.is_farewell() && never.is_empty() && later.is_none() {
+                return reply.expect(2);
+            }
             let closed = reply.code == 421;
             if reply.is(5) {
                 never.push((recipient.address.clone(), reply.text));
@@ -200,17 +255,18 @@ impl<'a> Dialogue<'a> {
             }
         }
         match later {
-            _ if !never.is_empty() => Err(SubmitError::Recipients(never)),
-            Some(why) => Err(SubmitError::Later(why)),
+            _ if !never.is_empty() => Err(SubmitError::Recipients(never).into()),
+            Some(why) => Err(SubmitError::Later(why).into()),
             None => Ok(()),
         }
     }
 
-    fn ask(&mut self, command: &str) -> Result<Reply, SubmitError> {
+    fn ask(&mut self, command: &str) -> Result<Reply, NotTaken> {
         if command.chars().any(char::is_control) {
             return Err(SubmitError::Refused(format!(
                 "{command:?}: an address can't hold control characters"
-            )));
+            ))
+            .into());
         }
         self.write
             .write_all(format!("{command}\r\n").as_bytes())
@@ -219,7 +275,7 @@ impl<'a> Dialogue<'a> {
     }
 
     /// The last line of a reply, whole.
-    fn reply(&mut self) -> Result<Reply, SubmitError> {
+    fn reply(&mut self) -> Result<Reply, NotTaken> {
         loop {
             let mut line = String::new();
             (&mut self.read)
@@ -232,9 +288,8 @@ impl<'a> Dialogue<'a> {
                 (Some(_), Some(b'-')) => {}
                 (Some(code), _) => return Ok(Reply { code, text }),
                 (None, _) => {
-                    return Err(SubmitError::Later(
-                        "the server closed the connection".to_owned(),
-                    ));
+                    let why = "the server closed the connection".to_owned();
+                    return Err(NotTaken::Gone(SubmitError::Later(why)));
                 }
             }
         }

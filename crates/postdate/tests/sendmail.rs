@@ -3,6 +3,7 @@
 mod support;
 
 use std::collections::HashSet;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Output;
 
 use support::{Client, Node, Sink, TempDir, free_port, pasted, text, until};
@@ -29,6 +30,37 @@ fn both_ways(tables: &str, act: impl Fn(&mut Node, bool)) {
         }
         act(&mut node, running);
     }
+}
+
+/// A restart in the middle of a submission is no error for the program.
+#[test]
+fn a_server_that_goes_before_the_content_is_asked_again() {
+    let dir = TempDir::new();
+    let mut node = Node::start(&dir, "node", TWO);
+    assert!(node.stop().success());
+    let path = node.data.join("submit.sock");
+    let going = std::os::unix::net::UnixListener::bind(&path).expect("the socket");
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = going.accept().expect("the program");
+        let mut said = BufReader::new(stream.try_clone().expect("a clone")).lines();
+        stream.write_all(b"220 here.test\r\n").expect("written");
+        for reply in [
+            "250 here.test",
+            "250 Ok",
+            "421 4.3.2 here.test Shutting down",
+        ] {
+            let _ = said.next().expect("a command").expect("text");
+            write!(stream, "{reply}\r\n").expect("written");
+        }
+        // One that came behind it is not even greeted.
+        drop(stream);
+        drop(going.accept());
+        std::fs::remove_file(path).expect("removed");
+    });
+    let output = node.command_with(&["sendmail", "b@here.test"], MAIL);
+    exits(&output, 0, &[]);
+    server.join().expect("no panic");
+    assert_eq!(node.queue().len(), 1);
 }
 
 /// A script never gets an error and a delivery.
