@@ -139,6 +139,10 @@ impl Drop for Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::time::sleep;
+
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(5);
@@ -194,6 +198,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_session_that_idles_already_is_told_at_once() {
+        let slots = Arc::new(Slots::default());
+        let mut first = slots.claim(host(1), 1, PATIENCE).await.expect("a slot");
+        let idle = tokio::spawn(async move { first.wanted().await });
+        tokio::task::yield_now().await;
+        let began = tokio::time::Instant::now();
+        assert!(slots.claim(host(1), 1, PATIENCE).await.is_some());
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        idle.await.expect("no panic");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_gives_up_wants_nothing_and_is_passed_over() {
         let slots = Arc::new(Slots::default());
         let mut first = slots.claim(host(1), 1, PATIENCE).await.expect("a slot");
@@ -221,6 +237,75 @@ mod tests {
         let third = slots.claim(host(1), 2, PATIENCE).await;
         assert!(third.is_some());
         drop((second, third));
+        assert!(slots.lock().is_empty());
+    }
+
+    /// Lanes that claim, work, idle and are cancelled, from one seed.
+    async fn crowd(seed: u64) {
+        const MAX: usize = 3;
+        let slots = Arc::new(Slots::default());
+        let open = Arc::new(AtomicUsize::new(0));
+        let mut lanes = tokio::task::JoinSet::new();
+        for lane in 0..12 {
+            let (slots, open) = (Arc::clone(&slots), Arc::clone(&open));
+            lanes.spawn(async move {
+                let mut state = seed * 100 + lane;
+                for _ in 0..30 {
+                    let patience = Duration::from_millis(random(&mut state, 3000));
+                    let claim = slots.claim(host(1), MAX, PATIENCE);
+                    let Ok(Some(mut slot)) = timeout(patience, claim).await else {
+                        continue;
+                    };
+                    assert!(open.fetch_add(1, Ordering::Relaxed) < MAX, "seed {seed}");
+                    sleep(Duration::from_millis(random(&mut state, 1000))).await;
+                    let idle = Duration::from_millis(random(&mut state, 2000));
+                    let _ = timeout(idle, slot.wanted()).await;
+                    open.fetch_sub(1, Ordering::Relaxed);
+                    drop(slot);
+                }
+            });
+        }
+        while let Some(lane) = lanes.join_next().await {
+            lane.expect("no panic");
+        }
+        assert!(slots.lock().is_empty(), "seed {seed}: nobody is forgotten");
+    }
+
+    fn random(state: &mut u64, below: u64) -> u64 {
+        *state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 33) % below
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_are_never_more_than_may_be_and_none_is_lost() {
+        for seed in 0..50 {
+            crowd(seed).await;
+        }
+    }
+
+    /// Who waits has the place of an idle session at once.
+    #[tokio::test(start_paused = true)]
+    async fn while_sessions_idle_nobody_waits_long() {
+        let slots = Arc::new(Slots::default());
+        let mut lanes = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let slots = Arc::clone(&slots);
+            lanes.spawn(async move {
+                for _ in 0..20 {
+                    let began = tokio::time::Instant::now();
+                    let mut slot = slots.claim(host(1), 3, PATIENCE).await.expect("a slot");
+                    // 20 lanes, three at a time, 10 ms each.
+                    assert!(began.elapsed() < Duration::from_millis(100));
+                    sleep(Duration::from_millis(10)).await;
+                    let _ = timeout(PATIENCE, slot.wanted()).await;
+                }
+            });
+        }
+        while let Some(lane) = lanes.join_next().await {
+            lane.expect("no panic");
+        }
         assert!(slots.lock().is_empty());
     }
 }
