@@ -86,6 +86,12 @@ impl<S: Wire> Connection<S> {
                 break;
             }
             self.take_body().await;
+            // Also before what was read already: the decisions that a whole group needs may take long.
+            if !self.stop_told && *self.service.stop.borrow() {
+                self.stop_told = true;
+                self.session.shut_down(self.opened.elapsed());
+                continue;
+            }
             if self.taken < self.filled {
                 let taken = self
                     .session
@@ -206,10 +212,6 @@ impl<S: Wire> Connection<S> {
 
     /// Waits for octets, the deadline, the end of the stream, or the end of the server.
     async fn read(&mut self) {
-        if !self.stop_told && *self.service.stop.borrow() {
-            self.stop_told = true;
-            return self.session.shut_down(self.opened.elapsed());
-        }
         let deadline = self.opened + self.session.deadline();
         if deadline <= Instant::now() {
             // Also for who sends so fast that there is always something to read.
