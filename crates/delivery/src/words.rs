@@ -27,6 +27,7 @@ pub(crate) fn broken(host: &Host, broken: &Broken) -> Problem {
     let peer = host.peer();
     let during = match broken.during {
         Answered::Ehlo if host.is_lmtp() => "performing the LHLO handshake",
+        _ if broken.amid_content => "sending message body",
         during => self::during(during),
     };
     let (status, text) = match &broken.cause {

@@ -229,8 +229,13 @@ fn became(fate: &Fate) -> String {
     }
 }
 
-fn broke(Broken { during, cause }: &Broken) -> String {
-    format!("{during:?} broken: {cause:?}")
+fn broke(broken: &Broken) -> String {
+    let content = if broken.amid_content {
+        ", amid content,"
+    } else {
+        ""
+    };
+    format!("{:?}{content} broken: {:?}", broken.during, broken.cause)
 }
 
 fn text(reply: &Answer) -> String {

@@ -360,7 +360,7 @@ proptest! {
             if !accepted.is_empty() {
                 prop_assert_eq!(queued.next().map(|(recipients, _)| recipients), Some(&accepted));
             }
-            let lost = Broken { during: Answered::EndOfData, cause: Cause::Closed };
+            let lost = Broken { during: Answered::EndOfData, amid_content: false, cause: Cause::Closed };
             unsure = of(&|fate| *fate == Fate::Broken(lost.clone()));
         }
         if let Some((recipients, _)) = queued.next() {
@@ -382,7 +382,7 @@ proptest! {
         let mut server = Server::new(pipelining, &plan);
         server.protocol = Protocol::Lmtp;
         let done = deliver(&mut server, &mails, b"x\r\n", 9, silent_after);
-        let lost = Broken { during: Answered::EndOfData, cause: Cause::Closed };
+        let lost = Broken { during: Answered::EndOfData, amid_content: false, cause: Cause::Closed };
         let mut queued = server.queued.iter().map(|(recipients, content)| (&recipients[0], content)).peekable();
         for (mail, fates) in mails.iter().zip(&done) {
             prop_assert_eq!(mail.recipients.len(), fates.len());
@@ -444,6 +444,7 @@ fn a_closed_session_answers_for_a_mail() {
     ));
     let broken = Fate::Broken(Broken {
         during: Answered::Mail,
+        amid_content: false,
         cause: Cause::Closed,
     });
     assert_eq!(session.poll(), Some(Action::Done(vec![broken; 2])));

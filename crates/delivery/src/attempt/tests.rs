@@ -48,8 +48,10 @@ fn answer(words: &str) -> Answer {
 }
 
 fn broken(word: &str, cause: Cause) -> Broken {
+    let amid_content = word == "content";
     Broken {
-        during: answered(word),
+        during: answered(if amid_content { "data" } else { word }),
+        amid_content,
         cause,
     }
 }
@@ -220,6 +222,16 @@ fn connection_trouble_leads_to_the_next_host() {
         192.0.2.2:25 unreachable: lost connection with b[192.0.2.2] while receiving the initial server greeting
         192.0.2.3:25 unreachable: conversation with c[192.0.2.3] timed out while performing the EHLO handshake
         192.0.2.4:25 unreachable: lost connection with d[192.0.2.4] while sending RCPT TO",
+    );
+    check(
+        vec![group(&[0], "a b", None)],
+        "open a -> new
+        send 0 -> slow data ; slow data
+        open b -> new
+        send 0 -> slow content ; slow content
+        0 deferred 4.4.2 by b: conversation with b[192.0.2.2] timed out while sending message body
+        192.0.2.1:25 unreachable: conversation with a[192.0.2.1] timed out while sending DATA command
+        192.0.2.2:25 unreachable: conversation with b[192.0.2.2] timed out while sending message body",
     );
 }
 

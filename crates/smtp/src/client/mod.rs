@@ -171,6 +171,8 @@ pub enum Failure {
 pub struct Broken {
     /// What was under way.
     pub during: Answered,
+    /// It was the content, whose end was not yet handed over; `during` is `Data`.
+    pub amid_content: bool,
     /// What happened.
     pub cause: Cause,
 }

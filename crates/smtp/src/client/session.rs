@@ -103,6 +103,7 @@ impl Session {
         if !matches!(self.state, State::Ready) {
             let broken = Fate::Broken(Broken {
                 during: Answered::Mail,
+                amid_content: false,
                 cause: Cause::Closed,
             });
             self.actions
@@ -366,8 +367,13 @@ impl Session {
             // Said, and not awaited any longer.
             State::Quit => self.close(None),
             State::Mail(transaction) => {
+                let amid_content = transaction.is_amid_content();
                 self.give_up(transaction.finish(cause.clone()));
-                self.broken(during, cause);
+                self.end(Broken {
+                    during,
+                    amid_content,
+                    cause,
+                });
             }
             State::StartTls | State::Handshake => self.broken(during, without_tls(cause)),
             _ => self.broken(during, cause),
@@ -375,8 +381,16 @@ impl Session {
     }
 
     fn broken(&mut self, during: Answered, cause: Cause) {
+        self.end(Broken {
+            during,
+            amid_content: false,
+            cause,
+        });
+    }
+
+    fn end(&mut self, broken: Broken) {
         self.outbox.clear();
-        self.close(Some(Failure::Broken(Broken { during, cause })));
+        self.close(Some(Failure::Broken(broken)));
     }
 
     fn give_up(&mut self, fates: Vec<Fate>) {

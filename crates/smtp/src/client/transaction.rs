@@ -311,6 +311,11 @@ impl Transaction {
         }
     }
 
+    /// Whether content was begun, and not ended.
+    pub(super) fn is_amid_content(&self) -> bool {
+        self.during() == Answered::Data && self.content.is_some()
+    }
+
     /// Whether content was begun, so that a refusal means the content, also before its end.
     pub(super) fn is_past_data(&self) -> bool {
         let awaited = self.awaited.front();
@@ -337,6 +342,7 @@ impl Transaction {
     pub(super) fn finish(self, cause: Cause) -> Vec<Fate> {
         let broken = Broken {
             during: self.during(),
+            amid_content: self.is_amid_content(),
             cause,
         };
         let fates = self.fates.into_iter();
