@@ -33,11 +33,14 @@ fn parked_mail_shows_when_its_hold_ends() {
     let until = queue[1]["parked_until"].as_str().expect("a time");
     assert_eq!(queue[1]["parked"], host.as_str());
     assert_eq!(queue[1]["attempts"], 0, "only the first asked");
+    let said = "421 4.3.2 TIME=600 Come back in ten minutes";
+    assert_eq!(queue[1]["last_reply"], said, "what its host was told");
     assert_eq!(queue[1]["due"], until, "not before the hold ends");
 
     let listed = text(&node.command(&["queue", "list"]).stdout);
     let line = format!("waits for {host} until {until}");
     assert_eq!(listed.matches(&line).count(), 2, "{listed}");
+    assert_eq!(listed.matches(said).count(), 2, "{listed}");
     assert!(listed.contains("9m5"), "in less than ten minutes: {listed}");
     let id = queue[0]["id"].as_str().expect("an id");
     let shown = text(&node.command(&["queue", "show", id]).stdout);

@@ -9,6 +9,7 @@ pub mod id;
 pub mod message;
 pub mod notice;
 pub mod outcome;
+pub mod parked;
 pub mod plan;
 pub mod progress;
 pub mod route;

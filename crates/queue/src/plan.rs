@@ -14,7 +14,7 @@
 //! - **An early attempt that was deferred without a hint** leaves the appointment standing.
 //! - **An appointment past the lifetime** stretches it once, if the receiver keeps its appointments. A second one, and
 //!   that of a receiver that broke its last three, is neither made early nor kept: the mail is given up when its
-//!   lifetime ends.
+//!   lifetime ends. What is parked under a hold: [`crate::parked`].
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -27,7 +27,7 @@ pub struct Progress {
     pub broken: u32,
     /// Parked under this hold: not due before the hold ends, whatever `due` says.
     pub parked: Option<HoldKey>,
-    /// The lifetime was stretched to one last attempt at an appointment.
+    /// The lifetime was stretched to one last attempt: at an appointment, or when the hold it is parked under ends.
     pub stretched: bool,
     /// When the delay notice is due; `None`: it was sent, or is not wanted. While it is being written: when it is due
     /// again, should it be lost ([`crate::settle::TELL_AGAIN`]).

@@ -1,5 +1,6 @@
 //! Settles an attempt: from what it gave to what changes, who is told, and what the log says.
 
+mod problem;
 mod tell;
 
 use std::collections::BTreeMap;
@@ -7,11 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use retry_hint::Holds;
 use smtp::Status;
-use smtp::reply::Answer;
 
+use self::problem::standing;
 use self::tell::Tell;
 use crate::outcome::{Deferral, Outcome, Problem};
+use crate::parked::{self, Holds as HeldNow};
 use crate::plan::{self, GiveUp, Next, Rules};
+use crate::spool::Hold;
 use crate::{HoldKey, Message, Progress, State};
 
 /// A recipient that was not tried, and is under no hold, is due again after this.
@@ -94,19 +97,20 @@ pub struct Entry {
 /// `rows` are the rows as they were before the lease, at least one for every outcome. An outcome without a row, and
 /// a second one for the same recipient, are left out; so is a row without an outcome, which the spool brings up again
 /// when its lease ends. The delay notice of a recipient that was deferred is due here; what needs no attempt is
-/// settled by [`expire`].
+/// settled by [`expire`]. `holds` finds what a row is parked under.
 #[must_use]
-pub fn settle(
-    rules: &Rules,
-    message: &Message,
+pub fn settle<'a>(
+    rules: &'a Rules,
+    message: &'a Message,
     rows: &[(u32, Progress)],
     outcomes: Vec<(u32, Outcome)>,
     now: SystemTime,
     spread: &mut dyn FnMut() -> f64,
+    holds: HeldNow<'a>,
 ) -> Settled {
     let mut rows: BTreeMap<u32, &Progress> =
         rows.iter().map(|(index, row)| (*index, row)).collect();
-    let mut settling = Settling::new(rules, message, now);
+    let mut settling = Settling::new(rules, message, holds, now);
     for (index, outcome) in outcomes {
         if let Some(row) = rows.remove(&index) {
             settling.outcome(index, row, outcome, spread);
@@ -118,29 +122,31 @@ pub fn settle(
 /// Settles what needs no attempt: rows whose lifetime is over (in every state) and delay notices that are due.
 /// Returns it with the rows that are left to be attempted now.
 ///
+/// What is parked under a hold is not given up before that was probed ([`parked::stretched`]).
+///
 /// `rows` are as they were before the lease. Left are those that wait for nothing but their due time, which has come
 /// (also late, after the lifetime, if it was due within it: that attempt is the last). All others are either given up
 /// or in `update`, as they were before the lease: so what is to be tried in spite of a hold or before its time has to
 /// be made due, and unparked, by the caller.
 #[must_use]
-pub fn expire(
-    rules: &Rules,
-    message: &Message,
+pub fn expire<'a>(
+    rules: &'a Rules,
+    message: &'a Message,
     rows: Vec<(u32, Progress)>,
     now: SystemTime,
+    holds: HeldNow<'a>,
 ) -> (Settled, Vec<(u32, Progress)>) {
-    let mut settling = Settling::new(rules, message, now);
+    let mut settling = Settling::new(rules, message, holds, now);
     let mut left = Vec::new();
     for (index, row) in rows {
         let up = row.attempt_at().is_some_and(|due| due <= now);
         let over = row.expires <= now && !(up && row.due <= row.expires);
         if over {
-            settling.expired(index, &row);
+            settling.over(index, row);
         } else if up {
             left.push((index, row));
         } else {
-            let problem = last_problem(&row);
-            settling.wait(index, row, problem, None);
+            settling.stand(index, row);
         }
     }
     (settling.finish(), left)
@@ -150,16 +156,18 @@ pub fn expire(
 struct Settling<'a> {
     rules: &'a Rules,
     message: &'a Message,
+    holds: HeldNow<'a>,
     now: SystemTime,
     settled: Settled,
     tell: Tell<'a>,
 }
 
 impl<'a> Settling<'a> {
-    fn new(rules: &'a Rules, message: &'a Message, now: SystemTime) -> Self {
+    fn new(rules: &'a Rules, message: &'a Message, holds: HeldNow<'a>, now: SystemTime) -> Self {
         Self {
             rules,
             message,
+            holds,
             now,
             settled: Settled::default(),
             tell: Tell::new(message),
@@ -213,7 +221,16 @@ impl<'a> Settling<'a> {
                     }
                 }
             }
-            Outcome::NotTried { .. } if row.expires <= self.now => return self.expired(index, row),
+            Outcome::NotTried { parked } if row.expires <= self.now => {
+                let parked = parked.clone();
+                return self.over(
+                    index,
+                    Progress {
+                        parked,
+                        ..row.clone()
+                    },
+                );
+            }
             Outcome::NotTried { parked } => {
                 entry.attempt = row.attempts;
                 let due = if parked.is_none() {
@@ -227,18 +244,25 @@ impl<'a> Settling<'a> {
                     ..row.clone()
                 };
                 entry.due = row.attempt_at();
-                let problem = last_problem(&row);
-                self.wait(index, row, problem, None);
+                self.stand(index, row);
             }
         }
         self.settled.log.push(entry);
+    }
+
+    /// Its lifetime is over, and no attempt is made now.
+    fn over(&mut self, index: u32, row: Progress) {
+        match parked::stretched(&row, self.hold(&row), self.now) {
+            Some(row) => self.stand(index, row),
+            None => self.expired(index, &row),
+        }
     }
 
     /// Given up without an attempt.
     fn expired(&mut self, index: u32, row: &Progress) {
         let problem = Problem {
             status: EXPIRED,
-            ..last_problem(row)
+            ..standing(self.message, index, row, self.hold(row))
         };
         self.tell.failed(index, problem.clone(), None);
         self.settled.done.push(index);
@@ -249,6 +273,17 @@ impl<'a> Settling<'a> {
             due: None,
             attempt: row.attempts,
         });
+    }
+
+    /// What the row is parked under.
+    fn hold(&self, row: &Progress) -> Option<&'a Hold> {
+        row.parked.as_ref().and_then(self.holds)
+    }
+
+    /// It goes on waiting as it did.
+    fn stand(&mut self, index: u32, row: Progress) {
+        let problem = standing(self.message, index, &row, self.hold(&row));
+        self.wait(index, row, problem, None);
     }
 
     /// It goes on waiting; its sender is told where that is due.
@@ -263,11 +298,12 @@ impl<'a> Settling<'a> {
             row.delay_notice = None;
             if self.rules.delay_notice_after.is_some() {
                 // What the operator holds has no next time, which is what a time in the past says.
+                let next = parked::next_attempt(&row, self.hold(&row));
                 let due = match row.state {
-                    State::Waiting => row.due,
+                    State::Waiting => next,
                     State::Held => row.due.min(self.now),
                 };
-                let next = (due, row.expires);
+                let next = (due, row.expires.max(next));
                 if self.tell.delayed(index, problem, last_attempt, next) {
                     row.delay_notice = Some(plan::later(self.now, TELL_AGAIN));
                 }
@@ -295,32 +331,5 @@ impl<'a> Settling<'a> {
             Some((_, longest, _)) => *longest = until.max(*longest),
             None => holds.push((key, until, deferral.problem.text.clone())),
         }
-    }
-}
-
-/// What a row remembers of its last attempt.
-fn last_problem(row: &Progress) -> Problem {
-    let text = row
-        .last_reply
-        .clone()
-        .unwrap_or_else(|| "no attempt was made yet".to_owned());
-    let answer = Answer::parse(&text).filter(|answer| !answer.is_success());
-    let host = row
-        .appointment
-        .as_ref()
-        .and_then(|appointment| appointment.host);
-    Problem {
-        status: answer
-            .as_ref()
-            .and_then(|answer| answer.status)
-            .unwrap_or(Status(4, 0, 0)),
-        remote: answer.is_some(),
-        relay: host.map_or_else(
-            || "none".to_owned(),
-            |host| format!("[{}]:{}", host.0.ip(), host.0.port()),
-        ),
-        answered: None,
-        tls: None,
-        text,
     }
 }

@@ -115,6 +115,14 @@ pub struct Hold {
     pub reason: String,
 }
 
+impl Hold {
+    /// Whether its end is a time that the receiver named, rather than a back-off of our own.
+    #[must_use]
+    pub fn is_appointment(&self) -> bool {
+        self.failures == 0
+    }
+}
+
 /// One message with the recipients of it that came up.
 #[derive(Clone, Debug)]
 pub struct Leased {

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
-use queue::spool::{Entry, Spool};
+use queue::parked::next_attempt;
+use queue::spool::{Entry, Hold, Spool};
 use queue::{HoldKey, MessageId, Progress};
 use serde::Serialize;
 use store::sqlite::SqliteSpool;
@@ -102,11 +103,12 @@ struct Row<'a> {
     to: &'a str,
     state: &'static str,
     attempts: u32,
+    /// What its last attempt gave; for what is parked and made none, what its hold was told.
     last_reply: Option<&'a str>,
     /// The appointment that is kept: seconds as the receiver said, and how it said so.
     hint: Option<u64>,
     tongue: Option<&'static str>,
-    /// When the next attempt is; for what is parked, when its hold ends, if that is later.
+    /// When the next attempt is; for what is parked, when its hold ends, if that is later and it lives so long.
     due: String,
     expires: String,
     /// The hold it is parked under.
@@ -117,27 +119,22 @@ struct Row<'a> {
     size: u64,
 }
 
-/// When each hold ends.
-type Ends = HashMap<HoldKey, SystemTime>;
+type Holds = HashMap<HoldKey, Hold>;
 
-fn ends(spool: &SqliteSpool) -> Result<Ends, String> {
+fn holds(spool: &SqliteSpool) -> Result<Holds, String> {
     let holds = spool.holds().map_err(|err| err.to_string())?;
     Ok(holds
         .into_iter()
-        .map(|hold| (hold.key, hold.until))
+        .map(|hold| (hold.key.clone(), hold))
         .collect())
 }
 
-fn parked_until(row: &Progress, ends: &Ends) -> Option<SystemTime> {
-    row.parked.as_ref().and_then(|key| ends.get(key)).copied()
+/// What the row is parked under.
+fn hold<'a>(row: &Progress, holds: &'a Holds) -> Option<&'a Hold> {
+    row.parked.as_ref().and_then(|key| holds.get(key))
 }
 
-/// When the next attempt is, as far as can be known.
-fn due(row: &Progress, ends: &Ends) -> SystemTime {
-    parked_until(row, ends).map_or(row.due, |until| until.max(row.due))
-}
-
-fn rows<'a>(entry: &'a Entry, ends: &'a Ends) -> impl Iterator<Item = Row<'a>> {
+fn rows<'a>(entry: &'a Entry, holds: &'a Holds) -> impl Iterator<Item = Row<'a>> {
     entry.rows.iter().map(|(index, row)| Row {
         id: entry.message.id.to_string(),
         from: &entry.message.sender.address,
@@ -152,7 +149,10 @@ fn rows<'a>(entry: &'a Entry, ends: &'a Ends) -> impl Iterator<Item = Row<'a>> {
             words::state(row.state)
         },
         attempts: row.attempts,
-        last_reply: row.last_reply.as_deref(),
+        last_reply: row
+            .last_reply
+            .as_deref()
+            .or_else(|| hold(row, holds).map(|hold| hold.reason.as_str())),
         hint: row
             .appointment
             .as_ref()
@@ -161,10 +161,10 @@ fn rows<'a>(entry: &'a Entry, ends: &'a Ends) -> impl Iterator<Item = Row<'a>> {
             .appointment
             .as_ref()
             .map(|appointment| words::tongue(appointment.tongue)),
-        due: when(due(row, ends)),
+        due: when(next_attempt(row, hold(row, holds))),
         expires: when(row.expires),
         parked: row.parked.as_ref().map(ToString::to_string),
-        parked_until: parked_until(row, ends).map(when),
+        parked_until: hold(row, holds).map(|hold| when(hold.until)),
         received: when(entry.message.received),
         size: entry.message.content.size,
     })
@@ -178,7 +178,7 @@ fn list(dir: &Path, json: bool) -> Result<ExitCode, String> {
         return Ok(ExitCode::SUCCESS);
     };
     let now = clock::now();
-    let ends = ends(&spool)?;
+    let holds = holds(&spool)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut after = None;
     let mut count = 0;
@@ -195,11 +195,16 @@ fn list(dir: &Path, json: bool) -> Result<ExitCode, String> {
                 ))?;
             }
             count += 1;
-            for (row, (_, progress)) in rows(entry, &ends).zip(&entry.rows) {
+            for (row, (_, progress)) in rows(entry, &holds).zip(&entry.rows) {
                 let written = if json {
                     json_line(&mut out, &row)
                 } else {
-                    table_line(&mut out, &row, due(progress, &ends), now)
+                    table_line(
+                        &mut out,
+                        &row,
+                        next_attempt(progress, hold(progress, &holds)),
+                        now,
+                    )
                 };
                 quiet(written)?;
             }
@@ -301,12 +306,12 @@ fn show(dir: &Path, ids: &[String], json: bool) -> Result<ExitCode, String> {
             continue;
         };
         if json {
-            for row in rows(&entry, &ends(spool)?) {
+            for row in rows(&entry, &holds(spool)?) {
                 quiet(json_line(&mut out, &row))?;
             }
         } else {
-            let ends = ends(spool)?;
-            quiet(show_one(&mut out, spool, &entry, &ends))?;
+            let holds = holds(spool)?;
+            quiet(show_one(&mut out, spool, &entry, &holds))?;
         }
     }
     Ok(code)
@@ -319,7 +324,7 @@ fn show_one(
     out: &mut impl Write,
     spool: &SqliteSpool,
     entry: &Entry,
-    ends: &Ends,
+    holds: &Holds,
 ) -> io::Result<()> {
     let message = &entry.message;
     writeln!(out, "id        {}", message.id)?;
@@ -338,7 +343,7 @@ fn show_one(
     }
     writeln!(out, "size      {} octets", message.content.size)?;
     writeln!(out, "from      <{}>", message.sender.address)?;
-    for row in rows(entry, ends) {
+    for row in rows(entry, holds) {
         writeln!(out, "to        <{}>", row.to)?;
         writeln!(
             out,

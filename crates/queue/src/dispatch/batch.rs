@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::Command;
 use super::active::RowKey;
-use super::holds::HoldTable;
 use crate::settle::{Entry, Kind, Notice, Settled};
 use crate::spool::Change;
 use crate::{Message, MessageId, Progress};
@@ -27,17 +26,12 @@ impl Batch {
 
     /// Takes over who is done, the notices and the log; the rows that go on waiting are handed back. Who failed and is
     /// to be told is done with the notice.
-    pub(super) fn add(
-        &mut self,
-        message: &Arc<Message>,
-        settled: Settled,
-        holds: &HoldTable,
-    ) -> Vec<(u32, Progress)> {
+    pub(super) fn add(&mut self, message: &Arc<Message>, settled: Settled) -> Vec<(u32, Progress)> {
         let mut failed = BTreeSet::new();
-        for mut notice in settled.notices {
+        for notice in settled.notices {
             match notice.kind {
                 Kind::Failed => failed.extend(notice.about.iter().map(|about| about.index)),
-                Kind::Delayed => until_held(&mut notice, &settled.update, holds),
+                Kind::Delayed => {}
                 Kind::Delivered | Kind::Relayed => {
                     self.notices.push((Arc::clone(message), notice));
                     continue;
@@ -106,17 +100,5 @@ impl Batch {
             log: Vec::new(),
         });
         moved.into_iter().chain(told)
-    }
-}
-
-/// What is parked is not tried before its hold is over: that is when it is tried next, as far as is known.
-fn until_held(notice: &mut Notice, rows: &[(u32, Progress)], holds: &HoldTable) {
-    for about in &mut notice.about {
-        let row = rows.iter().find(|(index, _)| *index == about.index);
-        let parked = row.and_then(|(_, row)| row.parked.as_ref());
-        let until = parked.and_then(|key| holds.until(key));
-        if let (Some(until), Some((next, _))) = (until, &mut about.next) {
-            *next = until.max(*next);
-        }
     }
 }

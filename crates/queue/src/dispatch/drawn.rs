@@ -96,12 +96,18 @@ impl Dispatcher {
                 }
             }
         }
-        let rows = were
+        let rows: Vec<_> = were
             .iter()
             .map(|(index, row)| (*index, self.as_it_comes(which, purpose, row, now)))
             .collect();
-        let (settled, left) = settle::expire(&self.rules, &message, rows, now);
-        for (index, row) in batch.add(&message, settled, &self.holds) {
+        for (_, row) in &rows {
+            if let Some(key) = &row.parked {
+                self.probe_for(key, row, now, batch);
+            }
+        }
+        let holds = |key: &HoldKey| self.holds.now(key);
+        let (settled, left) = settle::expire(&self.rules, &message, rows, now, &holds);
+        for (index, row) in batch.add(&message, settled) {
             batch.update(message.id, index, row);
         }
         let mut jobs: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -140,7 +146,7 @@ impl Dispatcher {
     }
 
     /// The row without what the lease is in spite of: a retry is due now, whatever it waits for; what is drawn is no
-    /// longer parked; and nothing is parked under a hold that nobody knows.
+    /// longer parked; and nothing is parked under a hold that is over, or that nobody knows.
     fn as_it_comes(
         &mut self,
         which: &Lease,
@@ -168,7 +174,7 @@ impl Dispatcher {
                     row.due = row.due.min(now);
                 }
             }
-            (Purpose::Due, Some(key)) if self.knows(&key) => row.parked = Some(key),
+            (Purpose::Due, Some(key)) if self.is_held(&key) => row.parked = Some(key),
             (Purpose::Due, _) => {}
         }
         row
@@ -188,13 +194,6 @@ impl Dispatcher {
         match which {
             Lease::Parked(key) => self.holds.get(key).map_or(now, |hold| hold.until.max(now)),
             Lease::Due | Lease::Messages(_) => now,
-        }
-    }
-
-    fn knows(&self, key: &HoldKey) -> bool {
-        match key {
-            HoldKey::Busy(name) => self.busy.knows(name),
-            HoldKey::Host(_) | HoldKey::Mailbox(_) => self.holds.knows(key),
         }
     }
 
@@ -284,8 +283,9 @@ impl Dispatcher {
         for (index, _) in &over {
             self.leave((job.message.id, *index));
         }
-        let (settled, left) = settle::expire(&self.rules, &job.message, over, now);
-        let waits = batch.add(&job.message, settled, &self.holds);
+        let holds = |key: &HoldKey| self.holds.now(key);
+        let (settled, left) = settle::expire(&self.rules, &job.message, over, now, &holds);
+        let waits = batch.add(&job.message, settled);
         for (index, row) in waits.into_iter().chain(left) {
             batch.update(job.message.id, index, row);
         }

@@ -73,11 +73,6 @@ impl HoldTable {
             .is_some_and(|entry| entry.phase != Phase::Over)
     }
 
-    /// Whether it is known at all, be it over.
-    pub(super) fn knows(&self, key: &HoldKey) -> bool {
-        self.entries.contains_key(key)
-    }
-
     /// Whether what is parked under it is drawn: all, or a probe.
     pub(super) fn draws(&self, key: &HoldKey) -> bool {
         self.draws.contains(key)
@@ -87,10 +82,10 @@ impl HoldTable {
                 .is_some_and(|entry| entry.phase == Phase::Probing(false))
     }
 
-    /// When the hold ends, if it is in force.
-    pub(super) fn until(&self, key: &HoldKey) -> Option<SystemTime> {
+    /// The hold, if it is in force.
+    pub(super) fn now(&self, key: &HoldKey) -> Option<&Hold> {
         let entry = self.entries.get(key)?;
-        (entry.phase != Phase::Over).then_some(entry.hold.until)
+        (entry.phase != Phase::Over).then_some(&entry.hold)
     }
 
     /// The clock went back, or is not the one by which the record was made: none stands longer than a wait that is
@@ -113,7 +108,7 @@ impl HoldTable {
     }
 
     pub(super) fn holds_host(&self, host: HostKey) -> Option<SystemTime> {
-        self.until(&HoldKey::Host(host))
+        self.now(&HoldKey::Host(host)).map(|hold| hold.until)
     }
 
     pub(super) fn has_mailboxes(&self) -> bool {

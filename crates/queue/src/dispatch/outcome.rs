@@ -64,12 +64,18 @@ impl Dispatcher {
             self.host_event(*host, event, &errand, now, &mut batch);
         }
         let outcomes = self.complete(&job, report.outcomes);
+        for ((_, row), (_, outcome)) in job.rows.iter().zip(&outcomes) {
+            if let Outcome::NotTried { parked: Some(key) } = outcome {
+                self.probe_for(key, row, now, &mut batch);
+            }
+        }
         let signs: BTreeMap<u32, Sign> = outcomes
             .iter()
             .map(|(index, outcome)| (*index, sign(outcome)))
             .collect();
         let random = &mut self.random;
         let mut spread = || Self::random(random);
+        let holds = |key: &HoldKey| self.holds.now(key);
         let mut settled = settle::settle(
             &self.rules,
             &job.message,
@@ -77,6 +83,7 @@ impl Dispatcher {
             outcomes,
             now,
             &mut spread,
+            &holds,
         );
         settled
             .log
@@ -92,7 +99,7 @@ impl Dispatcher {
                 &mut batch,
             );
         }
-        let mut update = batch.add(&job.message, settled, &self.holds);
+        let mut update = batch.add(&job.message, settled);
         for (index, row) in &mut update {
             if row.parked.is_none() {
                 row.parked = self.waits_with(&job, *index, &signs, row);
@@ -191,7 +198,7 @@ impl Dispatcher {
         match wait {
             Some(wait) if !probes => {
                 let until = plan::later(now, wait);
-                self.set_hold(hold(until, failures), batch);
+                self.set_hold(hold(until, 0), batch);
             }
             Some(wait) => {
                 let broken = self.holds.broken(&key);
@@ -201,8 +208,8 @@ impl Dispatcher {
                 let until = plan::later(now, wait.max(own.unwrap_or(Duration::ZERO)));
                 self.set_hold(hold(until, 0), batch);
             }
-            // Already known.
-            None if before.is_some() && !probes => {}
+            // Already known; or somebody else was told a time since the probe was drawn, and that stands.
+            None if before.is_some() && (!probes || self.holds.stands(&key)) => {}
             None => {
                 let failures = failures.saturating_add(1);
                 let until = plan::later(now, self.host_backoff(failures));
@@ -229,6 +236,33 @@ impl Dispatcher {
             .change
             .hold
             .extend(self.holds.set(hold, self.limits.holds));
+    }
+
+    /// The lifetime of mail that is parked there is over. A back-off of our own ends soon then, so that the mail is not
+    /// given up before its hold was probed; an appointment stands. However much mail ends, there is one probe in the
+    /// time of the first back-off.
+    pub(super) fn probe_for(
+        &mut self,
+        key: &HoldKey,
+        row: &Progress,
+        now: SystemTime,
+        batch: &mut Batch,
+    ) {
+        let soon = plan::later(now, plan::backoff(&self.rules, 0));
+        let hold = self.holds.now(key).filter(|hold| {
+            let over = row.expires <= now && !row.stretched;
+            over && !hold.is_appointment() && soon < hold.until
+        });
+        if let Some(hold) = hold.filter(|_| self.holds.stands(key)) {
+            let hold = Hold {
+                until: soon,
+                ..hold.clone()
+            };
+            batch
+                .change
+                .hold
+                .extend(self.holds.set(hold, self.limits.holds));
+        }
     }
 
     /// An operator's attempt that got through ends the holds it went past.

@@ -1,6 +1,7 @@
 //! The dispatcher in a world of its own: days in milliseconds, every choice from a seed.
 
 mod hosts;
+mod lasts;
 mod laws;
 mod spool;
 mod world;

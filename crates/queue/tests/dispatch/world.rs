@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use queue::dispatch::{Command, Dispatcher, Job, LaneId, Limits};
 use queue::route::{Destination, Routes};
-use queue::settle::Kind;
+use queue::settle::{Kind, Notice};
 use queue::spool::{Body, Change, Lease, Leased};
 use queue::{HoldKey, HostKey, Message, MessageId, Origin, Outcome, Progress, Report, Rules};
 use smtp::{Content, Recipient, Sender};
@@ -59,6 +59,8 @@ pub(crate) struct Told {
     pub(crate) id: MessageId,
     pub(crate) kind: Kind,
     pub(crate) about: Vec<u32>,
+    /// What is said of each.
+    pub(crate) reasons: Vec<String>,
     /// When each is tried next, and until when, where it is late.
     pub(crate) next: Vec<(SystemTime, SystemTime)>,
     pub(crate) at: SystemTime,
@@ -86,6 +88,11 @@ impl Default for Manner {
             idle: secs(2),
         }
     }
+}
+
+fn reasons(notice: &Notice) -> Vec<String> {
+    let about = notice.about.iter();
+    about.map(|about| about.problem.text.clone()).collect()
 }
 
 pub(crate) struct World {
@@ -298,6 +305,7 @@ impl World {
                             id: message.id,
                             kind: notice.kind,
                             about: notice.about.iter().map(|about| about.index).collect(),
+                            reasons: reasons(notice),
                             next: notice.about.iter().filter_map(|about| about.next).collect(),
                             at: self.now,
                         }));

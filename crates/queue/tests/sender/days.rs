@@ -273,7 +273,7 @@ fn after_an_outage_it_is_tried_once_more() {
     let mut life = life();
     let row = life.row.clone().expect("a row");
     // Due within the lifetime, but the server was down until the sixth day.
-    let (settled, left) = queue::settle::expire(
+    let (settled, left) = crate::stage::expire(
         &life.rules,
         &life.message,
         vec![(0, row.clone())],
@@ -282,7 +282,7 @@ fn after_an_outage_it_is_tried_once_more() {
     assert!(settled.done.is_empty() && settled.notices.is_empty());
     assert_eq!(left, [(0, row)]);
     let outcomes = vec![(0, Outcome::Deferred(plain()))];
-    let settled = queue::settle::settle(
+    let settled = crate::stage::settle(
         &life.rules,
         &life.message,
         &left,

@@ -1,10 +1,10 @@
 //! Who is told what.
 
-use queue::settle::{Kind, Notice, settle};
+use queue::settle::{Kind, Notice};
 use queue::{Message, Outcome, Rules};
 use smtp::{Notify, Sender, Status};
 
-use crate::stage::{DAY, HOUR, at, delivered, mail, notify, plain, problem};
+use crate::stage::{DAY, HOUR, at, delivered, mail, notify, plain, problem, settle};
 
 fn told(message: &Message, outcomes: Vec<(u32, Outcome)>, now: u64) -> Vec<Notice> {
     let rules = Rules::default();
@@ -144,7 +144,7 @@ fn one_delay_notice_for_all_that_are_late() {
         (1, waiting.clone()),
         (2, told.clone()),
     ];
-    let (settled, left) = queue::settle::expire(&rules, &message, rows, at(4 * HOUR));
+    let (settled, left) = crate::stage::expire(&rules, &message, rows, at(4 * HOUR));
     assert_eq!(kinds(&settled.notices), [Kind::Delayed]);
     let about = &settled.notices[0].about;
     assert_eq!(
@@ -169,7 +169,7 @@ fn one_delay_notice_for_all_that_are_late() {
         delay_notice_after: None,
         ..rules
     };
-    let (settled, _) = queue::settle::expire(&quiet, &message, vec![(0, waiting)], at(4 * HOUR));
+    let (settled, _) = crate::stage::expire(&quiet, &message, vec![(0, waiting)], at(4 * HOUR));
     assert_eq!(
         (settled.notices, settled.update[0].1.delay_notice),
         (vec![], None)
@@ -196,7 +196,7 @@ fn a_delay_notice_promises_no_time_that_nobody_knows() {
         ..later.clone()
     };
     let rows = vec![(0, later), (1, parked), (2, held)];
-    let (settled, _) = queue::settle::expire(&rules, &message, rows, at(4 * HOUR));
+    let (settled, _) = crate::stage::expire(&rules, &message, rows, at(4 * HOUR));
     let next = settled.notices[0].about.iter().map(|about| about.next);
     let until = at(5 * DAY);
     let known = Some((at(5 * HOUR), until));

@@ -283,7 +283,7 @@ fn a_lease_is_durable_and_comes_up_later() {
     };
     let lease = under_way(&rules, &last, at(5 * DAY));
     assert_eq!(lease.wake(), at(5 * DAY + MIN));
-    let (settled, left) = queue::settle::expire(
+    let (settled, left) = crate::stage::expire(
         &rules,
         &mail(&["bob@b.example"]),
         vec![(0, lease.clone())],

@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
 use queue::plan::{Rules, first, under_way};
-use queue::settle::{expire, settle};
+
 use queue::{HoldKey, Outcome, Progress, State};
 use retry_hint::{Hint, Holds, Tongue, Tongues};
 
-use crate::stage::{at, delivered, hinted, host, mail, plain, problem};
+use crate::stage::{at, delivered, expire, hinted, host, mail, plain, problem, settle};
 
 fn wait_secs() -> impl Strategy<Value = u64> {
     prop_oneof![0_u64..5, 0_u64..4000, 0_u64..400_000, any::<u64>()]

@@ -1,11 +1,11 @@
 //! What an attempt changes.
 
 use queue::plan::{GiveUp, Rules, first};
-use queue::settle::{Settled, settle};
+use queue::settle::Settled;
 use queue::{HoldKey, Message, Outcome, Progress};
 use retry_hint::{Hint, Holds, Tongue};
 
-use crate::stage::{DAY, at, delivered, hinted, holding, mail, plain, problem};
+use crate::stage::{DAY, at, delivered, hinted, holding, mail, plain, problem, settle};
 
 fn settled(message: &Message, outcomes: Vec<(u32, Outcome)>, now: u64) -> Settled {
     let rules = Rules::default();

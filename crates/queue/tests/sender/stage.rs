@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use queue::outcome::{Deferral, Delivered, Problem};
 use queue::plan::{Rules, first, under_way};
-use queue::settle::{Entry, Kind, Notice, Settled, expire, settle};
+use queue::settle::{self, Entry, Kind, Notice, Settled};
 use queue::{HostKey, Message, MessageId, Origin, Outcome, Progress};
 use retry_hint::{Answered, Hint, Holds, Tongue};
 use smtp::{Content, Notify, Recipient, Sender, Status};
@@ -99,6 +99,28 @@ pub(crate) fn delivered(local: bool, dsn_passed_on: bool) -> Outcome {
         dsn_passed_on,
         tls: None,
     })
+}
+
+/// As [`settle::settle`], where nothing is held.
+pub(crate) fn settle(
+    rules: &Rules,
+    message: &Message,
+    rows: &[(u32, Progress)],
+    outcomes: Vec<(u32, Outcome)>,
+    now: SystemTime,
+    spread: &mut dyn FnMut() -> f64,
+) -> Settled {
+    settle::settle(rules, message, rows, outcomes, now, spread, &|_| None)
+}
+
+/// The same for [`settle::expire`].
+pub(crate) fn expire(
+    rules: &Rules,
+    message: &Message,
+    rows: Vec<(u32, Progress)>,
+    now: SystemTime,
+) -> (Settled, Vec<(u32, Progress)>) {
+    settle::expire(rules, message, rows, now, &|_| None)
 }
 
 /// One recipient's life: it wakes, is attempted where it is due, and an attempt takes no time.

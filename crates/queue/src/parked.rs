@@ -1,0 +1,42 @@
+//! What a hold means for the mail that is parked under it.
+//!
+//! It makes no attempt of its own while the hold stands, so its lifetime may end without one. A hold is no reason to
+//! give it up: the lifetime is stretched, once, until the hold has ended and a probe has shown what then is. If the
+//! hold is over, the mail is tried; if it stands anew, what the probe was told is why the mail is given up.
+
+use std::time::{Duration, SystemTime};
+
+use crate::plan;
+use crate::spool::Hold;
+use crate::{HoldKey, Progress, State};
+
+/// So long after the hold's end a mail whose lifetime is over waits for what the probe finds.
+pub const PROBE_TIME: Duration = Duration::from_secs(120);
+
+/// Finds the hold with this key, if it is in force.
+pub type Holds<'a> = &'a dyn Fn(&HoldKey) -> Option<&'a Hold>;
+
+/// When it is tried next, as far as is known: not before its hold ends, and not after it is given up.
+#[must_use]
+pub fn next_attempt(row: &Progress, hold: Option<&Hold>) -> SystemTime {
+    let Some(hold) = hold else { return row.due };
+    let next = hold.until.max(row.due);
+    if hold.is_appointment() && !row.stretched {
+        next
+    } else {
+        // A back-off of our own ends with the lifetime.
+        next.min(row.expires)
+    }
+}
+
+/// The row whose lifetime is over, with a lifetime that lasts until its hold was probed; `None`: it has had that, or
+/// waits for no hold.
+#[must_use]
+pub fn stretched(row: &Progress, hold: Option<&Hold>, now: SystemTime) -> Option<Progress> {
+    let hold = hold.filter(|_| !row.stretched && row.state == State::Waiting)?;
+    Some(Progress {
+        expires: plan::later(hold.until.max(now), PROBE_TIME),
+        stretched: true,
+        ..row.clone()
+    })
+}

@@ -1,0 +1,157 @@
+//! The end of a lifetime under a hold: mail is not given up before its hold was probed, and its sender is told why.
+
+use queue::dispatch::Limits;
+use queue::settle::Kind;
+use queue::{MessageId, Rules};
+
+use crate::hosts::{Script, host, secs};
+use crate::world::World;
+
+const HOUR: u64 = 3600;
+
+/// A world in which mail lives so long, with one host.
+fn world(lifetime: u64, script: impl FnOnce(&World) -> Script) -> World {
+    let rules = Rules {
+        lifetime: secs(lifetime),
+        ..Rules::default()
+    };
+    let mut world = World::new(Limits::default(), rules);
+    let script = script(&world);
+    world.domain("b.example", vec![(host(1), script)]);
+    world
+}
+
+fn mails(world: &mut World, count: u64) -> Vec<(MessageId, u32)> {
+    (0..count)
+        .map(|n| (world.mail(secs(n), &["a@b.example"]), 1))
+        .collect()
+}
+
+/// When the mails were given up, in seconds.
+fn given_up(world: &World) -> Vec<u64> {
+    let failed = world
+        .notices
+        .iter()
+        .filter(|told| told.kind == Kind::Failed);
+    let after =
+        |at: std::time::SystemTime| at.duration_since(world.start).expect("later").as_secs();
+    failed.map(|told| after(told.at)).collect()
+}
+
+#[test]
+fn a_hint_to_another_mail_for_the_mailbox_is_no_reason_to_bounce() {
+    let mut world = world(HOUR, |world| Script::Full {
+        mailbox: "a@b.example".to_owned(),
+        until: world.start + secs(2 * HOUR - 10),
+        hint: Some(2 * HOUR),
+    });
+    let mails = mails(&mut world, 5);
+    world.run(secs(2 * HOUR - 1));
+    assert_eq!(given_up(&world), []);
+    world.run(secs(2 * HOUR + 10));
+    assert_eq!(world.delivered.len(), 5);
+    world.check_all_ended(&mails);
+}
+
+#[test]
+fn a_mailbox_that_is_full_still_is_given_up_with_what_it_said_last() {
+    let mut world = world(HOUR, |world| Script::Full {
+        mailbox: "a@b.example".to_owned(),
+        until: world.start + secs(30 * HOUR),
+        hint: Some(2 * HOUR),
+    });
+    let mails = mails(&mut world, 3);
+    world.run(secs(5 * HOUR));
+    for told in &world.notices {
+        assert_eq!(
+            (told.kind, &told.reasons[..]),
+            (Kind::Failed, &["450 4.2.0 TIME=7200".to_owned()][..])
+        );
+    }
+    let given_up = given_up(&world);
+    assert_eq!(given_up.len(), 3);
+    assert!(
+        given_up.iter().all(|at| (7200..7330).contains(at)),
+        "{given_up:?}"
+    );
+    world.run(secs(40 * HOUR));
+    world.check_all_ended(&mails);
+}
+
+#[test]
+fn the_back_off_of_a_dead_host_ends_with_the_lifetime_of_its_mail() {
+    // Dead until a quarter of an hour before the end: by then the back-off is an hour.
+    let mut world = world(8 * HOUR, |world| Script::Dead {
+        until: world.start + secs(8 * HOUR - 900),
+        after: 1,
+    });
+    let mails = mails(&mut world, 30);
+    world.run(secs(8 * HOUR - 1));
+    let contacts = world.contacts[&host(1)].len();
+    assert_eq!((world.delivered.len(), contacts), (0, 14));
+    world.run(secs(8 * HOUR + 70));
+    assert_eq!(world.delivered.len(), 30);
+    world.check_all_ended(&mails);
+}
+
+#[test]
+fn a_dead_host_is_probed_once_a_minute_at_most_when_its_mail_ends() {
+    let mut world = world(8 * HOUR, |world| Script::Dead {
+        until: world.start + secs(80 * HOUR),
+        after: 1,
+    });
+    let mails = mails(&mut world, 1000);
+    world.run(secs(8 * HOUR - 1));
+    let before = world.contacts[&host(1)].len();
+    world.run(secs(8 * HOUR + 1000 + 300));
+    let probes = world.contacts[&host(1)].len() - before;
+    assert!((15..=22).contains(&probes), "{probes} in 21 minutes");
+    let given_up = given_up(&world);
+    assert_eq!(given_up.len(), 1000);
+    world.run(secs(12 * HOUR));
+    world.check_all_ended(&mails);
+}
+
+#[test]
+fn mail_that_made_no_attempt_is_told_what_its_host_said() {
+    let refuses = |hint| {
+        move |world: &World| Script::Refuses {
+            until: world.start + secs(80 * HOUR),
+            hint,
+        }
+    };
+    for hint in [None, Some(60)] {
+        let mut world = world(20, refuses(hint));
+        let mails = mails(&mut world, 4);
+        world.run(secs(600));
+        assert_eq!(world.notices.len(), 4);
+        for told in &world.notices {
+            let reason = &told.reasons[0];
+            assert!(
+                reason == "421 4.3.2 later" || reason.starts_with("450 4.2.0"),
+                "{reason}"
+            );
+        }
+        world.run(secs(3 * HOUR));
+        world.check_all_ended(&mails);
+    }
+}
+
+#[test]
+fn a_delay_notice_does_not_contradict_itself() {
+    let mut world = world(5 * HOUR, |world| Script::Full {
+        mailbox: "a@b.example".to_owned(),
+        until: world.start + secs(6 * HOUR),
+        hint: Some(6 * HOUR),
+    });
+    mails(&mut world, 2);
+    world.run(secs(5 * HOUR - 1));
+    assert_eq!(world.notices.len(), 2);
+    for told in &world.notices {
+        let (next, until) = told.next[0];
+        assert!(
+            next >= world.start + secs(6 * HOUR) && next <= until,
+            "{told:?}"
+        );
+    }
+}
