@@ -27,6 +27,7 @@ pub(crate) fn job(destination: Destination, recipients: &[&str], content: Conten
         stretched: false,
         delay_notice: None,
         last_reply: None,
+        last_attempt: None,
     };
     let message = Message {
         id: MessageId(1),

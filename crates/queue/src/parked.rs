@@ -31,9 +31,16 @@ pub fn next_attempt(row: &Progress, hold: Option<&Hold>) -> SystemTime {
 
 /// The row whose lifetime is over, with a lifetime that lasts until its hold was probed; `None`: it has had that, or
 /// waits for no hold.
+///
+/// What was stretched before, to an appointment at this end of the hold or to it, waits for the probe of this end too,
+/// but for no later end.
 #[must_use]
 pub fn stretched(row: &Progress, hold: Option<&Hold>, now: SystemTime) -> Option<Progress> {
-    let hold = hold.filter(|_| !row.stretched && row.state == State::Waiting)?;
+    let hold = hold.filter(|_| row.state == State::Waiting)?;
+    let probed = plan::later(hold.until, PROBE_TIME);
+    if row.stretched && (now < hold.until || probed <= row.expires) {
+        return None;
+    }
     Some(Progress {
         expires: plan::later(hold.until.max(now), PROBE_TIME),
         stretched: true,

@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use retry_hint::{Hint, Holds, Tongue, Tongues};
 
 use crate::outcome::Deferral;
-use crate::progress::Appointment;
+use crate::progress::{Appointment, LastAttempt};
 use crate::{Message, Progress, State};
 
 /// What the administrator sets.
@@ -111,6 +111,7 @@ pub fn first(rules: &Rules, message: &Message, now: SystemTime, leased: bool) ->
         stretched: false,
         delay_notice: delay.map(|delay| later(message.received, delay)),
         last_reply: None,
+        last_attempt: None,
     };
     if leased {
         under_way(rules, &row, now)
@@ -160,6 +161,11 @@ pub fn after(
         attempts: row.attempts.saturating_add(1),
         parked: None,
         last_reply: Some(deferral.problem.text.clone()),
+        last_attempt: Some(Box::new(LastAttempt {
+            at: now,
+            relay: deferral.problem.relay.clone(),
+            status: deferral.problem.status,
+        })),
         ..row.clone()
     };
     match believed(rules, deferral) {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use retry_hint::Tongue;
+use smtp::Status;
 
 use crate::hold::{HoldKey, HostKey};
 
@@ -34,6 +35,9 @@ pub struct Progress {
     pub delay_notice: Option<SystemTime>,
     /// The last reply in full, or our own words ("connect to 192.0.2.1:25: refused").
     pub last_reply: Option<String>,
+    /// The rest of what the last attempt gave. `None`: there was none, or it was made by a version that did not record
+    /// it.
+    pub last_attempt: Option<Box<LastAttempt>>,
 }
 
 impl Progress {
@@ -61,6 +65,17 @@ pub enum State {
     Waiting,
     /// `postdate queue release`. It still expires.
     Held,
+}
+
+/// What is remembered of the last attempt, besides its reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastAttempt {
+    /// When it was over.
+    pub at: SystemTime,
+    /// Who answered, as in [`crate::outcome::Problem::relay`].
+    pub relay: String,
+    /// The status, 4.y.z: the peer's, or ours.
+    pub status: Status,
 }
 
 /// An appointment that a receiver gave.

@@ -71,7 +71,7 @@ pub struct About {
     pub index: u32,
     /// The status, the reply in full, who gave it.
     pub problem: Problem,
-    /// When it was tried last; `None` where that is not known, because this was settled without an attempt.
+    /// When it was tried last; `None` where it never was, or that is not known.
     pub last_attempt: Option<SystemTime>,
     /// For a delay: when it is tried next (a time that is past: as soon as what it waits for is over), and until when.
     pub next: Option<(SystemTime, SystemTime)>,
@@ -264,7 +264,7 @@ impl<'a> Settling<'a> {
             status: EXPIRED,
             ..standing(self.message, index, row, self.hold(row))
         };
-        self.tell.failed(index, problem.clone(), None);
+        self.tell.failed(index, problem.clone(), last_time(row));
         self.settled.done.push(index);
         self.settled.log.push(Entry {
             index,
@@ -283,7 +283,8 @@ impl<'a> Settling<'a> {
     /// It goes on waiting as it did.
     fn stand(&mut self, index: u32, row: Progress) {
         let problem = standing(self.message, index, &row, self.hold(&row));
-        self.wait(index, row, problem, None);
+        let last = last_time(&row);
+        self.wait(index, row, problem, last);
     }
 
     /// It goes on waiting; its sender is told where that is due.
@@ -332,4 +333,8 @@ impl<'a> Settling<'a> {
             None => holds.push((key, until, deferral.problem.text.clone())),
         }
     }
+}
+
+fn last_time(row: &Progress) -> Option<SystemTime> {
+    row.last_attempt.as_ref().map(|last| last.at)
 }

@@ -161,13 +161,23 @@ fn it_can_be_read_while_a_server_runs_and_while_none_does() {
     assert_eq!(bodies(dir.path()).len(), 1);
 }
 
-/// A spool of the first version of the tables is read as it is, and written once a server opens it.
+/// A spool of an older version of the tables is read as it is, and written once a server opens it.
 #[test]
 fn an_older_spool_opens() {
+    opens(1, "");
+    opens(
+        2,
+        "ALTER TABLE progress ADD COLUMN appointment_local TEXT; PRAGMA user_version = 2;",
+    );
+}
+
+/// `since_v1` makes that version of the first one.
+fn opens(old_version: i64, since_v1: &str) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("spool.db");
     let old = rusqlite::Connection::open(&path).unwrap();
     old.execute_batch(include_str!("spool-v1.sql")).unwrap();
+    old.execute_batch(since_v1).unwrap();
     drop(old);
     let id = MessageId(1_700_000_000_000_000);
     let appointment = |spool: &SqliteSpool| {
@@ -185,21 +195,28 @@ fn an_older_spool_opens() {
         db.pragma_query_value(None, "user_version", |row| row.get(0))
             .unwrap()
     };
-    assert_eq!(version(), 1, "reading changes nothing");
+    assert_eq!(version(), old_version, "reading changes nothing");
 
     let spool = SqliteSpool::open(dir.path()).unwrap();
     assert_eq!(appointment(&spool), (host(), None));
     let mut row = spool.get(id).unwrap().unwrap().rows[0].1.clone();
     let local = Some([192, 0, 2, 200].into());
     row.appointment.as_mut().unwrap().local = local;
+    assert_eq!(row.last_attempt, None);
+    row.last_attempt = Some(Box::new(queue::progress::LastAttempt {
+        at: mail::time(9),
+        relay: "mx.b.example[192.0.2.1]:25".to_owned(),
+        status: smtp::Status(4, 2, 0),
+    }));
     let change = Change {
-        update: vec![(id, 0, row)],
+        update: vec![(id, 0, row.clone())],
         ..Change::default()
     };
     mail::submit(&spool, change).unwrap();
     drop(spool);
     let spool = SqliteSpool::open(dir.path()).unwrap();
     assert_eq!(appointment(&spool), (host(), local));
+    assert_eq!(spool.get(id).unwrap().unwrap().rows, [(0, row)]);
 }
 
 #[test]
@@ -220,7 +237,7 @@ fn what_cannot_be_opened_says_why() {
     db.pragma_update(None, "user_version", 99).unwrap();
     drop(db);
     let newer = format!(
-        "{}: written by a newer Postdate (version 99 of the tables, this one knows 2)",
+        "{}: written by a newer Postdate (version 99 of the tables, this one knows 3)",
         path.display()
     );
     assert_eq!(refused(dir.path()), newer);

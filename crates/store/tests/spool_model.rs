@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use queue::progress::Appointment;
+use queue::progress::{Appointment, LastAttempt};
 use queue::spool::{Body, Change, Hold, Lease, Spool, Step};
 use queue::{HoldKey, MessageId, Progress, State};
 use retry_hint::Tongue;
@@ -90,7 +90,14 @@ fn progress() -> impl Strategy<Value = Progress> {
             appointment,
             parked: rest.1,
             stretched: rest.2,
-            last_reply: rest.3,
+            last_reply: rest.3.clone(),
+            last_attempt: rest.3.map(|relay| {
+                Box::new(LastAttempt {
+                    at: times.0,
+                    relay,
+                    status: smtp::Status(4, 4, 1),
+                })
+            }),
         },
     )
 }

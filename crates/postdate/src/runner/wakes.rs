@@ -102,6 +102,7 @@ mod tests {
             stretched: false,
             delay_notice: None,
             last_reply: None,
+            last_attempt: None,
         };
         Change {
             update: vec![(queue::MessageId(1), 0, row)],

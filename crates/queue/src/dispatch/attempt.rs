@@ -47,11 +47,12 @@ impl Dispatcher {
         if rows.is_empty() {
             return None;
         }
-        // After so long a wait its lease is over, or nearly: it is renewed, so that the next attempt's time is ahead.
+        // After so long a wait its lease is over, or nearly: it is renewed, so that the next attempt's time is ahead. So it
+        // is at the end of the lifetime, which may have come between the lease and its answer.
         let soon = plan::later(now, self.rules.first_backoff / 4);
         let mut renewed = false;
         for (index, row) in &rows {
-            if plan::under_way(&self.rules, row, since).due <= soon {
+            if plan::under_way(&self.rules, row, since).due <= soon || row.expires <= soon {
                 batch.update(message.id, *index, plan::under_way(&self.rules, row, now));
                 renewed = true;
             }

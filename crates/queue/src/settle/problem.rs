@@ -41,7 +41,7 @@ fn of_hold(message: &Message, index: u32, hold: &Hold) -> Problem {
         }),
         remote: answer.is_some(),
         relay: match &hold.key {
-            HoldKey::Host(host) => relay(host.0),
+            HoldKey::Host(host) => format!("[{}]:{}", host.0.ip(), host.0.port()),
             HoldKey::Mailbox(_) | HoldKey::Busy(_) => "none".to_owned(),
         },
         answered: None,
@@ -57,25 +57,19 @@ fn own(row: &Progress) -> Problem {
         .clone()
         .unwrap_or_else(|| "no attempt was made yet".to_owned());
     let answer = Answer::parse(&text).filter(|answer| !answer.is_success());
-    let host = row
-        .appointment
-        .as_ref()
-        .and_then(|appointment| appointment.host);
+    let last = row.last_attempt.as_ref();
+    let said = answer.as_ref().and_then(|answer| answer.status);
     Problem {
-        status: answer
-            .as_ref()
-            .and_then(|answer| answer.status)
+        status: last
+            .map(|last| last.status)
+            .or(said)
             .unwrap_or(Status(4, 0, 0)),
         remote: answer.is_some(),
-        relay: host.map_or_else(|| "none".to_owned(), |host| relay(host.0)),
+        relay: last.map_or_else(|| "none".to_owned(), |last| last.relay.clone()),
         answered: None,
         tls: None,
         text,
     }
-}
-
-fn relay(address: std::net::SocketAddr) -> String {
-    format!("[{}]:{}", address.ip(), address.port())
 }
 
 /// The text without the addresses in it, but for the recipient's own: a reply may repeat who sent the other mail, and

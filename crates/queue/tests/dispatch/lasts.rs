@@ -113,6 +113,27 @@ fn a_dead_host_is_probed_once_a_minute_at_most_when_its_mail_ends() {
 }
 
 #[test]
+fn each_mail_makes_its_turn_as_a_probe() {
+    let mut world = world(100 * HOUR, |world| Script::Dead {
+        until: world.start + secs(30 * HOUR),
+        after: 1,
+    });
+    let mails = mails(&mut world, 10);
+    world.run(secs(30 * HOUR - 1));
+    let tried: Vec<usize> = mails
+        .iter()
+        .map(|(id, _)| world.tried[&(*id, 0)].len())
+        .collect();
+    let (least, most) = (tried.iter().min(), tried.iter().max());
+    assert!(
+        least >= Some(&3) && most <= Some(&5),
+        "as often as the others: {tried:?}"
+    );
+    world.run(secs(40 * HOUR));
+    world.check_all_ended(&mails);
+}
+
+#[test]
 fn mail_that_made_no_attempt_is_told_what_its_host_said() {
     let refuses = |hint| {
         move |world: &World| Script::Refuses {

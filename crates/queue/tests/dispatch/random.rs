@@ -90,7 +90,13 @@ fn fill(random: &mut Random, world: &mut World) -> Vec<(MessageId, u32)> {
 
 fn live(seed: u64, crashes: bool) -> String {
     let mut random = Random(seed);
-    let mut world = World::new(limits(&mut random), Rules::default());
+    let lifetime = secs([600, 3_600, 86_400, 5 * 86_400][random.below(4) as usize]);
+    let rules = Rules {
+        lifetime,
+        delay_notice_after: Some(lifetime / 4),
+        ..Rules::default()
+    };
+    let mut world = World::new(limits(&mut random), rules);
     let millis =
         |random: &mut Random, of: [u64; 4]| Duration::from_millis(of[random.below(4) as usize]);
     world.manner = Manner {

@@ -15,7 +15,8 @@ pub(crate) struct Spool {
     pub(crate) rows: BTreeMap<Row, Progress>,
     pub(crate) holds: BTreeMap<HoldKey, Hold>,
     by_wake: BTreeSet<(SystemTime, Row)>,
-    by_hold: BTreeSet<(HoldKey, Row)>,
+    /// With the attempts so far.
+    by_hold: BTreeSet<(HoldKey, u32, Row)>,
     /// Rows written, other than by enqueueing.
     pub(crate) writes: usize,
 }
@@ -25,13 +26,13 @@ impl Spool {
         if let Some(old) = self.rows.remove(&key) {
             self.by_wake.remove(&(old.wake(), key));
             if let Some(hold) = old.parked {
-                self.by_hold.remove(&(hold, key));
+                self.by_hold.remove(&(hold, old.attempts, key));
             }
         }
         if let Some(row) = row {
             self.by_wake.insert((row.wake(), key));
             if let Some(hold) = row.parked.clone() {
-                self.by_hold.insert((hold, key));
+                self.by_hold.insert((hold, row.attempts, key));
             }
             self.rows.insert(key, row);
         }
@@ -98,10 +99,10 @@ impl Spool {
     }
 
     pub(crate) fn parked(&self, key: &HoldKey) -> usize {
-        let from = (key.clone(), (MessageId(0), 0));
+        let from = (key.clone(), 0, (MessageId(0), 0));
         self.by_hold
             .range(from..)
-            .take_while(|(hold, _)| hold == key)
+            .take_while(|(hold, ..)| hold == key)
             .count()
     }
 
@@ -120,11 +121,11 @@ impl Spool {
                 .map(|(_, key)| *key)
                 .collect(),
             Lease::Parked(hold) => {
-                let from = (hold.clone(), (MessageId(0), 0));
+                let from = (hold.clone(), 0, (MessageId(0), 0));
                 self.by_hold
                     .range(from..)
-                    .take_while(|(key, _)| key == hold)
-                    .map(|(_, key)| *key)
+                    .take_while(|(key, ..)| key == hold)
+                    .map(|(.., key)| *key)
                     .collect()
             }
             Lease::Messages(ids) => {
@@ -172,8 +173,8 @@ impl Spool {
         let busy: Vec<Row> = self
             .by_hold
             .iter()
-            .filter(|(key, _)| !self.holds.contains_key(key))
-            .map(|(_, row)| *row)
+            .filter(|(key, ..)| !self.holds.contains_key(key))
+            .map(|(.., row)| *row)
             .collect();
         for key in busy {
             let row = Progress {

@@ -1,10 +1,11 @@
 //! Who is told what.
 
+use queue::outcome::{Deferral, Problem};
 use queue::settle::{Kind, Notice};
 use queue::{Message, Outcome, Rules};
 use smtp::{Notify, Sender, Status};
 
-use crate::stage::{DAY, HOUR, at, delivered, mail, notify, plain, problem, settle};
+use crate::stage::{DAY, HOUR, at, delivered, expire, mail, notify, plain, problem, settle};
 
 fn told(message: &Message, outcomes: Vec<(u32, Outcome)>, now: u64) -> Vec<Notice> {
     let rules = Rules::default();
@@ -144,7 +145,7 @@ fn one_delay_notice_for_all_that_are_late() {
         (1, waiting.clone()),
         (2, told.clone()),
     ];
-    let (settled, left) = crate::stage::expire(&rules, &message, rows, at(4 * HOUR));
+    let (settled, left) = expire(&rules, &message, rows, at(4 * HOUR));
     assert_eq!(kinds(&settled.notices), [Kind::Delayed]);
     let about = &settled.notices[0].about;
     assert_eq!(
@@ -169,7 +170,7 @@ fn one_delay_notice_for_all_that_are_late() {
         delay_notice_after: None,
         ..rules
     };
-    let (settled, _) = crate::stage::expire(&quiet, &message, vec![(0, waiting)], at(4 * HOUR));
+    let (settled, _) = expire(&quiet, &message, vec![(0, waiting)], at(4 * HOUR));
     assert_eq!(
         (settled.notices, settled.update[0].1.delay_notice),
         (vec![], None)
@@ -196,7 +197,7 @@ fn a_delay_notice_promises_no_time_that_nobody_knows() {
         ..later.clone()
     };
     let rows = vec![(0, later), (1, parked), (2, held)];
-    let (settled, _) = crate::stage::expire(&rules, &message, rows, at(4 * HOUR));
+    let (settled, _) = expire(&rules, &message, rows, at(4 * HOUR));
     let next = settled.notices[0].about.iter().map(|about| about.next);
     let until = at(5 * DAY);
     let known = Some((at(5 * HOUR), until));
@@ -205,4 +206,43 @@ fn a_delay_notice_promises_no_time_that_nobody_knows() {
         next.collect::<Vec<_>>(),
         [known, known, Some((at(4 * HOUR), until))]
     );
+}
+
+#[test]
+fn what_waits_without_an_attempt_still_says_who_answered_last_and_when() {
+    let message = mail(&["a@b.example"]);
+    let rules = Rules::default();
+    let row = queue::plan::first(&rules, &message, at(0), false);
+    let refused = Deferral {
+        problem: Problem {
+            status: Status(4, 4, 1),
+            text: "connect to mx.b.example[192.0.2.1]:25: Connection refused".to_owned(),
+            remote: false,
+            ..problem("")
+        },
+        ..plain()
+    };
+    let outcomes = vec![(0, Outcome::Deferred(refused.clone()))];
+    let settled = settle(&rules, &message, &[(0, row)], outcomes, at(10), &mut || 0.0);
+    let row = queue::Progress {
+        state: queue::State::Held,
+        ..settled.update[0].1.clone()
+    };
+    for (when, kind, status) in [
+        (4 * HOUR, Kind::Delayed, Status(4, 4, 1)),
+        (5 * DAY, Kind::Failed, Status(4, 4, 7)),
+    ] {
+        let (settled, _) = expire(&rules, &message, vec![(0, row.clone())], at(when));
+        assert_eq!(kinds(&settled.notices), [kind]);
+        let about = &settled.notices[0].about[0];
+        let problem = Problem {
+            status,
+            answered: None,
+            ..refused.problem.clone()
+        };
+        assert_eq!(
+            (&about.problem, about.last_attempt),
+            (&problem, Some(at(10)))
+        );
+    }
 }

@@ -216,6 +216,18 @@ fn parked(ground: &mut dyn Ground) {
         spool.get(ids[0]).unwrap().unwrap().rows,
         [(0, under(other))]
     );
+    // Who was tried before comes after who was not.
+    let tried = |attempts| Progress {
+        attempts,
+        ..under(one)
+    };
+    for (recipient, attempts) in [(0, 2), (2, 1)] {
+        submit(&*spool, mail::update(ids[1], recipient, tried(attempts))).unwrap();
+    }
+    submit(&*spool, mail::update(ids[2], 0, tried(0))).unwrap();
+    assert_eq!(shape(&parked(1)), [(ids[2], vec![0])]);
+    assert_eq!(shape(&parked(1)), [(ids[1], vec![2])]);
+    assert_eq!(shape(&parked(1)), [(ids[1], vec![0])]);
     // Parked anew, with a changed mind about the hold.
     submit(&*spool, mail::update(ids[0], 0, under(one))).unwrap();
     assert_eq!(shape(&parked(9)), [(ids[0], vec![0])]);

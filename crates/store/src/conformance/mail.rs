@@ -53,6 +53,7 @@ pub fn row(due: u64) -> Progress {
         stretched: false,
         delay_notice: None,
         last_reply: None,
+        last_attempt: None,
     }
 }
 

@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, UNIX_EPOCH};
 
-use queue::progress::Appointment;
+use queue::progress::{Appointment, LastAttempt};
 use queue::spool::{Body, Change, Count, Entry, Hold, Spool, SpoolError};
 use queue::{HoldKey, Message, MessageId, Origin, Progress, State};
 use retry_hint::Tongue;
-use smtp::{BodyKind, Content, Notify, Recipient, Ret, Sender};
+use smtp::{BodyKind, Content, Notify, Recipient, Ret, Sender, Status};
 
 use super::mail::{self, row, submit, time};
 use super::{Case, Ground};
@@ -141,6 +141,11 @@ fn fields(ground: &mut dyn Ground) {
         stretched: true,
         delay_notice: Some(time(14_400)),
         last_reply: Some("450-4.2.0 eins\r\n450 4.2.0 zwei ü".into()),
+        last_attempt: Some(Box::new(LastAttempt {
+            at: time(8),
+            relay: "mx.b.example[2001:db8::1]:25".into(),
+            status: Status(4, 2, 0),
+        })),
         ..row(9)
     };
     let rows = vec![

@@ -11,7 +11,8 @@ use queue::{HoldKey, Message, MessageId, Progress};
 pub(super) struct Shelf {
     pub(super) mails: BTreeMap<MessageId, Mail>,
     pub(super) wakes: BTreeSet<(SystemTime, MessageId, u32)>,
-    pub(super) parked: BTreeMap<HoldKey, BTreeSet<(MessageId, u32)>>,
+    /// With the attempts so far before the row's name.
+    pub(super) parked: BTreeMap<HoldKey, BTreeSet<(u32, MessageId, u32)>>,
     pub(super) holds: BTreeMap<HoldKey, Hold>,
     pub(super) recipients: u64,
     /// The largest id that ever was here.
@@ -45,7 +46,7 @@ impl Shelf {
             .iter()
             .filter(|(key, _)| !self.holds.contains_key(key));
         let lost: Vec<_> = parks.flat_map(|(_, rows)| rows.iter().copied()).collect();
-        for (id, recipient) in lost {
+        for (_, id, recipient) in lost {
             if let Some(row) = self
                 .mails
                 .get(&id)
@@ -147,7 +148,7 @@ impl Shelf {
             self.parked
                 .entry(key.clone())
                 .or_default()
-                .insert((id, recipient));
+                .insert((row.attempts, id, recipient));
         }
     }
 
@@ -156,7 +157,7 @@ impl Shelf {
         if let Some(key) = &row.parked
             && let Some(under) = self.parked.get_mut(key)
         {
-            under.remove(&(id, recipient));
+            under.remove(&(row.attempts, id, recipient));
             if under.is_empty() {
                 self.parked.remove(key);
             }
@@ -179,7 +180,10 @@ impl Shelf {
                     .take_while(|(wake, ..)| *wake <= now)
                     .map(due),
             ),
-            Lease::Parked(key) => Box::new(self.parked.get(key).into_iter().flatten().copied()),
+            Lease::Parked(key) => {
+                let under = self.parked.get(key).into_iter().flatten();
+                Box::new(under.map(|(_, id, recipient)| (*id, *recipient)))
+            }
             Lease::Messages(ids) => {
                 Box::new(ids.iter().filter(|id| named.insert(**id)).flat_map(|id| {
                     let rows = self

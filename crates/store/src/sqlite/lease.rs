@@ -36,7 +36,7 @@ impl<'c> Selects<'c> {
             |rest: &str| conn.prepare(&format!("SELECT {} FROM progress {rest}", row::PROGRESS));
         Ok(Self {
             due: select("WHERE wake <= ?1 ORDER BY wake, message, recipient")?,
-            parked: select("WHERE parked = ?1 ORDER BY message, recipient")?,
+            parked: select("WHERE parked = ?1 ORDER BY attempts, message, recipient")?,
             message: select("WHERE message = ?1 ORDER BY recipient")?,
             envelope: conn.prepare("SELECT id, received, envelope FROM message WHERE id = ?1")?,
         })

@@ -2,30 +2,31 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use queue::progress::Appointment;
+use queue::progress::{Appointment, LastAttempt};
 use queue::{HoldKey, Message, MessageId, Origin, Progress, State};
 use retry_hint::Tongue;
 use rusqlite::types::Type;
 use rusqlite::{Row, Statement, params};
 use serde::{Deserialize, Serialize};
-use smtp::{Content, Recipient, Sender};
+use smtp::{Content, Recipient, Sender, Status};
 
 /// The columns that [`read_progress`] expects, in its order.
 pub(super) const PROGRESS: &str = "message, recipient, state, due, expires, attempts, backoff_steps, broken, \
      appointment_host, appointment_secs, appointment_tongue, parked, stretched, delay_notice, last_reply, \
-     appointment_local";
+     appointment_local, last_attempt, last_relay, last_status";
 
 /// All columns of a row, as [`write_progress`] binds them.
 pub(super) const INSERT_PROGRESS: &str = "INSERT INTO progress (message, recipient, state, due, expires, wake, attempts, \
      backoff_steps, broken, appointment_host, appointment_secs, appointment_tongue, parked, stretched, delay_notice, \
-     last_reply, appointment_local) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+     last_reply, appointment_local, last_attempt, last_relay, last_status) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
 
 /// The same for a row that is there.
 pub(super) const UPDATE_PROGRESS: &str = "UPDATE progress SET state = ?3, due = ?4, expires = ?5, wake = ?6, \
      attempts = ?7, backoff_steps = ?8, broken = ?9, appointment_host = ?10, appointment_secs = ?11, \
      appointment_tongue = ?12, parked = ?13, stretched = ?14, delay_notice = ?15, last_reply = ?16, \
-     appointment_local = ?17 WHERE message = ?1 AND recipient = ?2";
+     appointment_local = ?17, last_attempt = ?18, last_relay = ?19, last_status = ?20 \
+     WHERE message = ?1 AND recipient = ?2";
 
 /// The times a column holds: whole milliseconds since 1970, rounded up so that nothing is due early, and clamped.
 pub(super) fn millis(time: SystemTime) -> i64 {
@@ -52,6 +53,7 @@ pub(super) fn write_progress(
     row: &Progress,
 ) -> rusqlite::Result<usize> {
     let appointment = row.appointment.as_ref();
+    let last = row.last_attempt.as_ref();
     statement.execute(params![
         message,
         recipient,
@@ -77,6 +79,9 @@ pub(super) fn write_progress(
         appointment
             .and_then(|a| a.local)
             .map(|local| local.to_string()),
+        last.map(|last| millis(last.at)),
+        last.map(|last| &last.relay),
+        last.map(|last| last.status.to_string()),
     ])
 }
 
@@ -116,6 +121,14 @@ pub(super) fn read_progress(row: &Row<'_>) -> rusqlite::Result<(i64, u32, Progre
         stretched: row.get(12)?,
         delay_notice: row.get::<_, Option<i64>>(13)?.map(time),
         last_reply: row.get(14)?,
+        last_attempt: match row.get_ref(18)?.as_str_or_null()? {
+            None => None,
+            Some(status) => Some(Box::new(LastAttempt {
+                at: time(row.get(16)?),
+                relay: row.get(17)?,
+                status: Status::parse(status).ok_or_else(|| bad(18, Unknown("status")))?,
+            })),
+        },
     };
     Ok((row.get(0)?, row.get(1)?, progress))
 }

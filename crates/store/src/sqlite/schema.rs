@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::OpenError;
 
 /// One step from each version to the next. Never changed once released; a new version is a new step.
-const STEPS: &[&str] = &[V1, V2];
+const STEPS: &[&str] = &[V1, V2, V3];
 
 /// The version this program writes.
 const VERSION: usize = STEPS.len();
@@ -71,9 +71,20 @@ const V1: &str = "
 /// An appointment's other end: our own address.
 const V2: &str = "ALTER TABLE progress ADD COLUMN appointment_local TEXT;";
 
-/// A spool that no server of this version has opened yet, as a reader takes it: reading changes no file.
-const V1_AS_V2: &str =
-    "CREATE TEMP VIEW progress AS SELECT *, NULL AS appointment_local FROM main.progress;";
+/// What the last attempt gave, besides its reply; and what is parked under one hold in the order of its attempts.
+const V3: &str = "
+    ALTER TABLE progress ADD COLUMN last_attempt INTEGER;
+    ALTER TABLE progress ADD COLUMN last_relay TEXT;
+    ALTER TABLE progress ADD COLUMN last_status TEXT;
+    DROP INDEX progress_parked;
+    CREATE INDEX progress_parked ON progress (parked, attempts, message, recipient) WHERE parked IS NOT NULL;
+";
+
+/// Spools that no server of this version has opened yet, as a reader takes them: reading changes no file.
+const V1_AS_V3: &str = "CREATE TEMP VIEW progress AS SELECT *, NULL AS appointment_local, NULL AS last_attempt, \
+     NULL AS last_relay, NULL AS last_status FROM main.progress;";
+const V2_AS_V3: &str = "CREATE TEMP VIEW progress AS SELECT *, NULL AS last_attempt, NULL AS last_relay, \
+     NULL AS last_status FROM main.progress;";
 
 /// The connection of the writer; makes or migrates the tables.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
@@ -107,8 +118,10 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     // Memory-mapped reading is left out on purpose: there a bad sector is a signal, not an error.
     conn.pragma_update(None, "cache_size", -4 * 1024)?;
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version == 1 {
-        conn.execute_batch(V1_AS_V2)?;
+    match version {
+        1 => conn.execute_batch(V1_AS_V3)?,
+        2 => conn.execute_batch(V2_AS_V3)?,
+        _ => {}
     }
     Ok(conn)
 }
