@@ -73,8 +73,17 @@ pub struct About {
     pub problem: Problem,
     /// When it was tried last; `None` where it never was, or that is not known.
     pub last_attempt: Option<SystemTime>,
-    /// For a delay: when it is tried next (a time that is past: as soon as what it waits for is over), and until when.
-    pub next: Option<(SystemTime, SystemTime)>,
+    /// For a delay.
+    pub ahead: Option<Ahead>,
+}
+
+/// What is ahead of a recipient that is late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// When it is tried next (a time that is past: as soon as may be); `None`: when the operator releases it.
+    pub next: Option<SystemTime>,
+    /// Until when it is tried.
+    pub until: SystemTime,
 }
 
 /// One recipient in the log.
@@ -298,14 +307,12 @@ impl<'a> Settling<'a> {
         if row.delay_notice.is_some_and(|due| due <= self.now) {
             row.delay_notice = None;
             if self.rules.delay_notice_after.is_some() {
-                // What the operator holds has no next time, which is what a time in the past says.
                 let next = parked::next_attempt(&row, self.hold(&row));
-                let due = match row.state {
-                    State::Waiting => next,
-                    State::Held => row.due.min(self.now),
+                let ahead = Ahead {
+                    next: (row.state == State::Waiting).then_some(next),
+                    until: row.expires.max(next),
                 };
-                let next = (due, row.expires.max(next));
-                if self.tell.delayed(index, problem, last_attempt, next) {
+                if self.tell.delayed(index, problem, last_attempt, ahead) {
                     row.delay_notice = Some(plan::later(self.now, TELL_AGAIN));
                 }
             }

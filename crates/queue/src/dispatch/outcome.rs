@@ -9,8 +9,9 @@ use super::batch::Batch;
 use super::lanes::Errand;
 use super::{Dispatcher, Job, LaneId};
 use crate::outcome::{HostEvent, Outcome, Report};
+use crate::parked::next_attempt;
 use crate::plan::{self, MAX_HOST_WAIT};
-use crate::settle;
+use crate::settle::{self, Settled};
 use crate::spool::Hold;
 use crate::{HoldKey, HostKey, Progress};
 
@@ -99,8 +100,7 @@ impl Dispatcher {
                 &mut batch,
             );
         }
-        let mut update = batch.add(&job.message, settled);
-        for (index, row) in &mut update {
+        for (index, row) in &mut settled.update {
             if row.parked.is_none() {
                 row.parked = self.waits_with(&job, *index, &signs, row);
             }
@@ -108,6 +108,8 @@ impl Dispatcher {
                 self.holds.park(key);
             }
         }
+        self.put_off(&mut settled, &events);
+        let update = batch.add(&job.message, settled);
         for (index, _) in &job.rows {
             self.leave((job.message.id, *index));
         }
@@ -166,6 +168,35 @@ impl Dispatcher {
         };
         let hold = self.holds.get(&key).filter(|_| self.holds.stands(&key))?;
         (row.due <= plan::later(hold.until, plan::SPREAD)).then_some(key)
+    }
+
+    /// Says when the rows are tried next, as the holds are now: none before the one it is parked under ends, nor while
+    /// all hosts that were met are held. (Those that were not met were held before, and may be free first.)
+    fn put_off(&self, settled: &mut Settled, events: &BTreeMap<HostKey, HostEvent>) {
+        let ends = events.keys().map(|host| self.holds.holds_host(*host));
+        let free = ends.min().flatten();
+        let next = |(index, row): &(u32, Progress)| {
+            let hold = row.parked.as_ref().and_then(|key| self.holds.now(key));
+            let next = match free {
+                Some(free) if hold.is_none() => row.due.max(free.min(row.expires)),
+                _ => next_attempt(row, hold),
+            };
+            (*index, next)
+        };
+        let next: BTreeMap<u32, SystemTime> = settled.update.iter().map(next).collect();
+        for entry in &mut settled.log {
+            entry.due = entry.due.and(next.get(&entry.index).copied());
+        }
+        let about = settled
+            .notices
+            .iter_mut()
+            .flat_map(|notice| &mut notice.about);
+        for about in about {
+            if let (Some(ahead), Some(at)) = (&mut about.ahead, next.get(&about.index)) {
+                ahead.next = ahead.next.and(Some(*at));
+                ahead.until = ahead.until.max(*at);
+            }
+        }
     }
 
     fn host_event(

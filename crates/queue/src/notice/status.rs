@@ -55,8 +55,8 @@ fn fate(out: &mut String, kind: Kind, about: &About) {
     if let Some(last) = about.last_attempt {
         field::push(out, "Last-Attempt-Date", &date(last));
     }
-    if let (Kind::Delayed, Some((_, until))) = (kind, about.next) {
-        field::push(out, "Will-Retry-Until", &date(until));
+    if let (Kind::Delayed, Some(ahead)) = (kind, about.ahead) {
+        field::push(out, "Will-Retry-Until", &date(ahead.until));
     }
 }
 

@@ -6,7 +6,7 @@ use smtp::Status;
 
 use super::original::What;
 use super::{Letter, date, field};
-use crate::settle::{About, Kind};
+use crate::settle::{About, Ahead, Kind};
 
 pub(super) fn subject(letter: &Letter<'_>) -> &'static str {
     match letter.kind {
@@ -71,8 +71,10 @@ fn fate(out: &mut String, letter: &Letter<'_>, about: &About) {
             span(since(letter.message.received, letter.now))
         ));
     }
-    if let (Kind::Delayed, Some((next, until))) = (letter.kind, about.next) {
-        say(&format!("Next attempt: {}", ahead(next, letter.now)));
+    if let (Kind::Delayed, Some(Ahead { next, until })) = (letter.kind, about.ahead) {
+        let released = || "when the administrator of this server releases it".to_owned();
+        let next = next.map_or_else(released, |next| ahead(next, letter.now));
+        say(&format!("Next attempt: {next}"));
         say(&format!("Tried until: {}", ahead(until, letter.now)));
     }
     let none = problem.relay.is_empty() || problem.relay == "none";

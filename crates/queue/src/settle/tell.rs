@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use smtp::Notify;
 
-use super::{About, Kind, Notice};
+use super::{About, Ahead, Kind, Notice};
 use crate::Message;
 use crate::outcome::{Delivered, Problem};
 
@@ -54,11 +54,11 @@ impl<'a> Tell<'a> {
         index: u32,
         problem: Problem,
         last_attempt: Option<SystemTime>,
-        next: (SystemTime, SystemTime),
+        ahead: Ahead,
     ) -> bool {
         let wanted = self.wants(index, Notify::wants_delay);
         if wanted {
-            self.add(Kind::Delayed, index, problem, last_attempt, Some(next));
+            self.add(Kind::Delayed, index, problem, last_attempt, Some(ahead));
         }
         wanted
     }
@@ -98,14 +98,14 @@ impl<'a> Tell<'a> {
         index: u32,
         problem: Problem,
         last_attempt: Option<SystemTime>,
-        next: Option<(SystemTime, SystemTime)>,
+        ahead: Option<Ahead>,
     ) {
         if let Some(notice) = self.notices.iter_mut().find(|notice| notice.kind == kind) {
             notice.about.push(About {
                 index,
                 problem,
                 last_attempt,
-                next,
+                ahead,
             });
         }
     }

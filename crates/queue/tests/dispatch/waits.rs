@@ -147,3 +147,22 @@ fn a_retry_outlives_a_lease_that_failed() {
     assert_eq!(world.delivered.len(), 1, "long before its back-off ends");
     world.check_all_ended(&[mail]);
 }
+
+#[test]
+fn the_log_says_when_a_host_is_free_again() {
+    let mut world = world();
+    let dead = Script::Dead {
+        until: world.start + secs(3600),
+        after: 0,
+    };
+    world.domain("b.example", vec![(host(1), dead)]);
+    world.mail(secs(0), &["a@b.example"]);
+    // Parked, and the probe at 60: its own back-off is one minute, its host's two.
+    let probe = world.mail(secs(1), &["a@b.example"]);
+    world.run(secs(70));
+    let until = world.spool.holds[&HoldKey::Host(host(1))].until;
+    assert!(until > world.start + secs(180));
+    assert_eq!(world.tried[&(probe, 0)].len(), 1);
+    assert_eq!(world.due[&(probe, 0)], until);
+    assert!(world.spool.rows[&(probe, 0)].due < until, "its own");
+}

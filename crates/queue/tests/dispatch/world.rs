@@ -90,6 +90,13 @@ impl Default for Manner {
     }
 }
 
+fn ahead(notice: &Notice) -> Vec<(SystemTime, SystemTime)> {
+    let about = notice.about.iter().filter_map(|about| about.ahead);
+    about
+        .filter_map(|ahead| Some((ahead.next?, ahead.until)))
+        .collect()
+}
+
 fn reasons(notice: &Notice) -> Vec<String> {
     let about = notice.about.iter();
     about.map(|about| about.problem.text.clone()).collect()
@@ -124,6 +131,8 @@ pub(crate) struct World {
     pub(crate) delivered: BTreeMap<Row, usize>,
     pub(crate) failed: BTreeMap<Row, usize>,
     pub(crate) notices: Vec<Told>,
+    /// When the log said that a recipient is tried next, at its last attempt.
+    pub(crate) due: BTreeMap<Row, SystemTime>,
     /// The spool gives no leases until then.
     pub(crate) sick_until: Option<SystemTime>,
     pub(crate) failed_leases: usize,
@@ -169,6 +178,7 @@ impl World {
             delivered: BTreeMap::new(),
             failed: BTreeMap::new(),
             notices: Vec::new(),
+            due: BTreeMap::new(),
             sick_until: None,
             failed_leases: 0,
             full_until: None,
@@ -290,8 +300,12 @@ impl World {
                 Command::Settled {
                     change,
                     notices,
-                    log: _,
+                    log,
                 } => {
+                    let due = log.iter().filter_map(|(message, entry)| {
+                        Some(((message.id, entry.index), entry.due?))
+                    });
+                    self.due.extend(due);
                     assert!(
                         notices.is_empty() || change.update.is_empty() && change.hold.is_empty()
                     );
@@ -306,7 +320,7 @@ impl World {
                             kind: notice.kind,
                             about: notice.about.iter().map(|about| about.index).collect(),
                             reasons: reasons(notice),
-                            next: notice.about.iter().filter_map(|about| about.next).collect(),
+                            next: ahead(notice),
                             at: self.now,
                         }));
                     for (message, notice) in &notices {

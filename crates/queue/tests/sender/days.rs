@@ -6,7 +6,9 @@ use queue::{Outcome, Progress, State};
 use retry_hint::Holds;
 use smtp::Status;
 
-use crate::stage::{DAY, HOUR, Life, MIN, at, delivered, hinted, holding, mail, plain, secs};
+use crate::stage::{
+    DAY, HOUR, Life, MIN, ahead, at, delivered, hinted, holding, mail, plain, secs,
+};
 
 fn life() -> Life {
     Life::new(Rules::default(), mail(&["bob@b.example"]))
@@ -53,7 +55,7 @@ fn the_delay_notice_says_when_it_is_tried_next() {
     life.run(|_, _| Outcome::Deferred(plain()));
     let about = &life.notices[0].1.about[0];
     // 1 + 2 + … + 32 minutes, then every hour: 3:03 was the last before 4:00.
-    assert_eq!(about.next, Some((at(4 * HOUR + 3 * MIN), at(5 * DAY))));
+    assert_eq!(about.ahead, ahead(4 * HOUR + 3 * MIN, 5 * DAY));
     assert_eq!(about.problem.text, "450 4.2.0 Not now");
 }
 
@@ -67,7 +69,7 @@ fn a_delay_notice_that_falls_on_an_attempt_waits_for_what_it_gives() {
     late.run(|_, _| Outcome::Deferred(plain()));
     let (when, notice) = &late.notices[0];
     assert_eq!((*when, notice.kind), (3 * MIN, Kind::Delayed));
-    assert_eq!(notice.about[0].next, Some((at(7 * MIN), at(5 * DAY))));
+    assert_eq!(notice.about[0].ahead, ahead(7 * MIN, 5 * DAY));
 
     let mut well = Life::new(rules, mail(&["bob@b.example"]));
     well.run(|n, _| {
@@ -110,7 +112,7 @@ fn an_appointment_of_a_day_is_kept_and_said_in_the_delay_notice() {
     assert_eq!(life.attempts, [0, DAY]);
     let (when, notice) = &life.notices[0];
     assert_eq!((*when, notice.kind), (4 * HOUR, Kind::Delayed));
-    assert_eq!(notice.about[0].next, Some((at(DAY), at(5 * DAY))));
+    assert_eq!(notice.about[0].ahead, ahead(DAY, 5 * DAY));
 }
 
 #[test]

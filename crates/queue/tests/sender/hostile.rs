@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use queue::MessageId;
 use queue::notice::{Original, write};
 use queue::outcome::Problem;
-use queue::settle::{About, Kind};
+use queue::settle::{About, Ahead, Kind};
 use smtp::{Recipient, Ret};
 
 use crate::notices::{MAIL, about, notice, sound, writer};
@@ -86,8 +86,8 @@ proptest! {
         ];
         let now = UNIX_EPOCH + Duration::from_secs(now.unsigned_abs());
         let hostile = Problem { relay, remote, ..problem(&reply) };
-        let next = Some((now, now));
-        let about = vec![About { next, ..about(0, hostile) }, About { next, ..about(1, problem("550 5.1.1 No")) }];
+        let ahead = Some(Ahead { next: Some(now), until: now });
+        let about = vec![About { ahead, ..about(0, hostile) }, About { ahead, ..about(1, problem("550 5.1.1 No")) }];
         let original = Original { start: &start, whole };
         let written = write(&writer(), MessageId(7), &message, &notice(kind, about), original, now);
         let written = written.expect("a notice");

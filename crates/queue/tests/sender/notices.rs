@@ -7,11 +7,11 @@ use std::path::Path;
 use mail_parser::{MessageParser, MimeHeaders as _};
 use queue::notice::{Original, RETURN_MAX, Writer, Written, write};
 use queue::outcome::Problem;
-use queue::settle::{About, Kind, Notice};
+use queue::settle::{About, Ahead, Kind, Notice};
 use queue::{Message, MessageId};
 use smtp::{BodyKind, Notify, Ret, Sender, Status};
 
-use crate::stage::{DAY, HOUR, MIN, at, mail, problem};
+use crate::stage::{DAY, HOUR, MIN, ahead, at, mail, problem};
 
 pub(crate) const MAIL: &str = "Received: from laptop.a.example by mx.a.example; Mon, 24 Nov 2025 10:00:00 +0000\r\n\
                     From: Ann <ann@a.example>\r\nTo: Bob <bob@b.example>\r\nSubject: Lunch?\r\n\
@@ -29,7 +29,7 @@ pub(crate) fn about(index: u32, problem: Problem) -> About {
         index,
         problem,
         last_attempt: Some(at(5 * MIN)),
-        next: None,
+        ahead: None,
     }
 }
 
@@ -142,16 +142,18 @@ fn delayed() {
         answered: None,
         tls: None,
     };
-    let until = at(5 * DAY);
     let notice = notice(
         Kind::Delayed,
         vec![
             About {
-                next: Some((at(4 * HOUR + 12 * MIN), until)),
+                ahead: ahead(4 * HOUR + 12 * MIN, 5 * DAY),
                 ..about(0, greylisted)
             },
             About {
-                next: Some((at(HOUR), until)),
+                ahead: Some(Ahead {
+                    next: None,
+                    until: at(5 * DAY),
+                }),
                 last_attempt: None,
                 ..about(1, held)
             },

@@ -1,11 +1,11 @@
 //! Who is told what.
 
 use queue::outcome::{Deferral, Problem};
-use queue::settle::{Kind, Notice};
+use queue::settle::{Ahead, Kind, Notice};
 use queue::{Message, Outcome, Rules};
 use smtp::{Notify, Sender, Status};
 
-use crate::stage::{DAY, HOUR, at, delivered, expire, mail, notify, plain, problem, settle};
+use crate::stage::{DAY, HOUR, ahead, at, delivered, expire, mail, notify, plain, problem, settle};
 
 fn told(message: &Message, outcomes: Vec<(u32, Outcome)>, now: u64) -> Vec<Notice> {
     let rules = Rules::default();
@@ -152,7 +152,7 @@ fn one_delay_notice_for_all_that_are_late() {
         about.iter().map(|about| about.index).collect::<Vec<_>>(),
         [0, 1]
     );
-    assert_eq!(about[0].next, Some((at(5 * HOUR), at(5 * DAY))));
+    assert_eq!(about[0].ahead, ahead(5 * HOUR, 5 * DAY));
     assert_eq!(
         (about[0].problem.text.as_str(), about[0].problem.remote),
         ("450 4.2.0 Later", true)
@@ -198,14 +198,13 @@ fn a_delay_notice_promises_no_time_that_nobody_knows() {
     };
     let rows = vec![(0, later), (1, parked), (2, held)];
     let (settled, _) = expire(&rules, &message, rows, at(4 * HOUR));
-    let next = settled.notices[0].about.iter().map(|about| about.next);
-    let until = at(5 * DAY);
-    let known = Some((at(5 * HOUR), until));
-    // For what the operator holds, a time that is past: none.
-    assert_eq!(
-        next.collect::<Vec<_>>(),
-        [known, known, Some((at(4 * HOUR), until))]
-    );
+    let said = settled.notices[0].about.iter().map(|about| about.ahead);
+    let known = ahead(5 * HOUR, 5 * DAY);
+    let held = known.map(|ahead| Ahead {
+        next: None,
+        ..ahead
+    });
+    assert_eq!(said.collect::<Vec<_>>(), [known, known, held]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use queue::outcome::{Deferral, Delivered, Problem};
 use queue::plan::{Rules, first, under_way};
-use queue::settle::{self, Entry, Kind, Notice, Settled};
+use queue::settle::{self, Ahead, Entry, Kind, Notice, Settled};
 use queue::{HostKey, Message, MessageId, Origin, Outcome, Progress};
 use retry_hint::{Answered, Hint, Holds, Tongue};
 use smtp::{Content, Notify, Recipient, Sender, Status};
@@ -98,6 +98,14 @@ pub(crate) fn delivered(local: bool, dsn_passed_on: bool) -> Outcome {
         local,
         dsn_passed_on,
         tls: None,
+    })
+}
+
+/// It is tried next, and last, so many seconds after it was received.
+pub(crate) fn ahead(next: u64, until: u64) -> Option<Ahead> {
+    Some(Ahead {
+        next: Some(at(next)),
+        until: at(until),
     })
 }
 
