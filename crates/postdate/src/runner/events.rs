@@ -33,6 +33,9 @@ pub(super) fn attempt(message: &Message, entry: &Entry, now: SystemTime) {
             target: "queue", %id, %to, relay, %delay, attempt, tls = (!local).then(|| tls.unwrap_or("none")),
             dsn = %status, status = "sent", reply = %one_line(reply),
         ),
+        Outcome::Failed(problem) if entry.gave_up.is_some() => {
+            bounced(message, entry, problem, "expired", &delay);
+        }
         Outcome::Failed(problem) => bounced(message, entry, problem, "bounced", &delay),
         Outcome::Deferred(deferral) if entry.gave_up.is_some() => {
             bounced(message, entry, &deferral.problem, "expired", &delay);
@@ -79,6 +82,12 @@ fn bounced(
         target: "queue", id = %message.id, to = %format_args!("<{address}>"), relay = problem.relay, %delay,
         attempt = entry.attempt, tls = problem.tls, dsn = %problem.status, status, reply = %one_line(&problem.text),
     );
+    if message.sender.is_null() {
+        tracing::info!(
+            target: "queue", id = %message.id, to = %format_args!("<{address}>"),
+            "dropped, mail from <> is never answered",
+        );
+    }
 }
 
 /// `2026-11-23T22:47:01Z`

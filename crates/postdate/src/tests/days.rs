@@ -91,6 +91,42 @@ async fn a_notice_that_nobody_takes_is_dropped_and_logged() {
     let bounced =
         |line: &&str| line.contains("to=<u@home.example>") && line.contains("status=\"bounced\"");
     assert_eq!(log.lines().filter(bounced).count(), 1, "{log}");
+    let dropped = |line: &&str| line.contains("dropped, mail from <>");
+    assert_eq!(log.lines().filter(dropped).count(), 1, "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn mail_that_ends_behind_others_says_what_its_host_said() {
+    let log = Log::default();
+    let _log = tracing::subscriber::set_default(log.subscriber());
+    let net = Net::new();
+    let reply = "421 4.3.2 down for maintenance";
+    let far = Far::add(&net, "b.example", "192.0.2.2", move |said, _| {
+        said.is_empty().then(|| (reply.to_owned(), Duration::ZERO))
+    });
+    let home = Far::willing(&net, "home.example", "192.0.2.3");
+    let queue = "[queue]\nlifetime = \"20s\"\ndelay_notice = \"10s\"\n";
+    let config = format!("{SENDER}{queue}");
+    let node = Node::start(&net, "192.0.2.1", MemorySpool::default(), &config);
+    node.submit("u@home.example", "v@b.example").await;
+    super::pass(SECOND).await;
+    for _ in 0..3 {
+        node.submit("u@home.example", "v@b.example").await;
+    }
+    until("the end", HOUR, || node.queued().is_empty()).await;
+    assert!(far.sessions() < 4, "not one for each");
+    for action in ["delayed", "failed"] {
+        let notices = home.with(&format!("Action: {action}"));
+        assert_eq!(notices.len(), 4, "{action}");
+        for (_, notice) in notices {
+            assert!(notice.contains(reply), "{notice}");
+            assert!(notice.contains("Remote-MTA: dns; "), "{notice}");
+            assert!(notice.contains("answered:"), "{notice}");
+        }
+    }
+    let log = log.text();
+    assert!(!log.contains("status=\"bounced\""), "{log}");
+    assert_eq!(log.matches("status=\"expired\"").count(), 4, "{log}");
 }
 
 /// What is logged.
