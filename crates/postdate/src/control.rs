@@ -37,6 +37,8 @@ pub(crate) enum Request {
         /// With which messages, by queue id; none: all.
         ids: Option<Vec<String>>,
     },
+    /// Which recipients of mail in the queue are being worked on.
+    Active,
     /// A change of what the rules remember.
     Policy(Change),
     /// Have all that the rules remember in the file: somebody wants to read it.
@@ -49,6 +51,8 @@ pub(crate) enum Request {
 pub(crate) enum Response {
     /// The messages it was done with.
     Queue(Vec<String>),
+    /// These: by queue id, and place in the envelope.
+    Active(Vec<(String, u32)>),
     /// What was changed.
     Policy(Changed),
     /// It is in the file.
@@ -171,6 +175,7 @@ async fn answer(stream: UnixStream, served: Served) -> io::Result<()> {
         Ok(Request::Queue { operation, ids }) => operate(served.runner, operation, ids)
             .await
             .map(Response::Queue),
+        Ok(Request::Active) => Ok(Response::Active(active(served.runner.as_deref()))),
         Ok(Request::Policy(change)) => amend(served.records, change).await.map(Response::Policy),
         Ok(Request::Flush) => flush(served.records).await.map(|()| Response::Flushed),
         Err(err) => Err(format!("not understood: {err}")),
@@ -178,6 +183,13 @@ async fn answer(stream: UnixStream, served: Served) -> io::Result<()> {
     let mut text = serde_json::to_string(&response.unwrap_or_else(Response::Refused))?;
     text.push('\n');
     write.write_all(text.as_bytes()).await
+}
+
+fn active(runner: Option<&Runner>) -> Vec<(String, u32)> {
+    let rows = runner.map(|runner| runner.dispatcher().active_rows());
+    let rows = rows.unwrap_or_default().into_iter();
+    rows.map(|(id, recipient)| (id.to_string(), recipient))
+        .collect()
 }
 
 async fn operate(

@@ -51,6 +51,44 @@ fn parked_mail_shows_when_its_hold_ends() {
 }
 
 #[test]
+fn mail_under_attempt_is_active() {
+    let dir = TempDir::new();
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let sink = Sink::answering(Box::new(move |line| {
+        line.starts_with("RCPT").then(|| {
+            let _ = wait.recv();
+            "450 4.2.0 Later".to_owned()
+        })
+    }));
+    let tables = format!(
+        "[relay]\nnetworks = [\"127.0.0.0/8\"]\n[delivery.routes]\n\"sink.test\" = \"127.0.0.1:{}\"\n",
+        sink.port()
+    );
+    let node = Node::start(&dir, "node", &tables);
+    send(
+        node.address,
+        "a@client.test",
+        "b@sink.test",
+        &content("waits"),
+    );
+    let asked = || {
+        sink.commands()
+            .iter()
+            .any(|(_, line)| line.starts_with("RCPT"))
+    };
+    until("the attempt", || asked().then_some(()));
+    assert_eq!(node.queue()[0]["state"], "active");
+    let id = node.queue()[0]["id"].as_str().expect("an id").to_owned();
+    let shown = text(&node.command(&["queue", "show", &id]).stdout);
+    assert!(shown.contains("active, 0 attempts"), "{shown}");
+    drop(go_on);
+    until("the answer", || {
+        (node.queue()[0]["state"] == "waiting").then_some(())
+    });
+    assert_eq!(node.queue()[0]["last_reply"], "450 4.2.0 Later");
+}
+
+#[test]
 fn somebody_else_is_told_whose_the_queue_is() {
     let dir = TempDir::new();
     let node = Node::start(&dir, "node", "");

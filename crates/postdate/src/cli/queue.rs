@@ -1,16 +1,16 @@
 //! `postdate queue`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use queue::parked::next_attempt;
 use queue::spool::{Entry, Hold, Spool};
-use queue::{HoldKey, MessageId, Progress};
+use queue::{HoldKey, MessageId, Progress, State};
 use serde::Serialize;
 use store::sqlite::SqliteSpool;
 
@@ -119,40 +119,59 @@ struct Row<'a> {
     size: u64,
 }
 
-type Holds = HashMap<HoldKey, Hold>;
-
-fn holds(spool: &SqliteSpool) -> Result<Holds, String> {
-    let holds = spool.holds().map_err(|err| err.to_string())?;
-    Ok(holds
-        .into_iter()
-        .map(|hold| (hold.key.clone(), hold))
-        .collect())
+/// What rows wait for, as their own words don't say it.
+struct Around {
+    holds: HashMap<HoldKey, Hold>,
+    /// What the running server works on.
+    active: HashSet<(String, u32)>,
 }
 
-/// What the row is parked under.
-fn hold<'a>(row: &Progress, holds: &'a Holds) -> Option<&'a Hold> {
-    row.parked.as_ref().and_then(|key| holds.get(key))
+/// So long a running server has to say what it works on; then the queue is shown without.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Around {
+    fn read(dir: &Path, spool: &SqliteSpool) -> Result<Self, String> {
+        let active = match control::ask_for(dir, &Request::Active, Some(PATIENCE)) {
+            Ok(Some(Response::Active(rows))) => rows.into_iter().collect(),
+            _ => HashSet::new(),
+        };
+        let holds = spool.holds().map_err(|err| err.to_string())?.into_iter();
+        let holds = holds.map(|hold| (hold.key.clone(), hold)).collect();
+        Ok(Self { holds, active })
+    }
+
+    /// What the row is parked under.
+    fn hold(&self, row: &Progress) -> Option<&Hold> {
+        row.parked.as_ref().and_then(|key| self.holds.get(key))
+    }
+
+    fn state(&self, id: &str, recipient: u32, row: &Progress) -> &'static str {
+        let is_active = || self.active.contains(&(id.to_owned(), recipient));
+        match row.state {
+            State::Held => words::state(row.state),
+            State::Waiting if row.parked.is_some() => "parked",
+            State::Waiting if is_active() => "active",
+            State::Waiting => words::state(row.state),
+        }
+    }
 }
 
-fn rows<'a>(entry: &'a Entry, holds: &'a Holds) -> impl Iterator<Item = Row<'a>> {
-    entry.rows.iter().map(|(index, row)| Row {
-        id: entry.message.id.to_string(),
+fn rows<'a>(entry: &'a Entry, around: &'a Around) -> impl Iterator<Item = Row<'a>> {
+    let id = entry.message.id.to_string();
+    entry.rows.iter().map(move |(index, row)| Row {
+        id: id.clone(),
         from: &entry.message.sender.address,
         to: entry
             .message
             .recipients
             .get(*index as usize)
             .map_or("", |recipient| recipient.address.as_str()),
-        state: if row.parked.is_some() {
-            "parked"
-        } else {
-            words::state(row.state)
-        },
+        state: around.state(&id, *index, row),
         attempts: row.attempts,
         last_reply: row
             .last_reply
             .as_deref()
-            .or_else(|| hold(row, holds).map(|hold| hold.reason.as_str())),
+            .or_else(|| around.hold(row).map(|hold| hold.reason.as_str())),
         hint: row
             .appointment
             .as_ref()
@@ -161,10 +180,10 @@ fn rows<'a>(entry: &'a Entry, holds: &'a Holds) -> impl Iterator<Item = Row<'a>>
             .appointment
             .as_ref()
             .map(|appointment| words::tongue(appointment.tongue)),
-        due: when(next_attempt(row, hold(row, holds))),
+        due: when(next_attempt(row, around.hold(row))),
         expires: when(row.expires),
         parked: row.parked.as_ref().map(ToString::to_string),
-        parked_until: hold(row, holds).map(|hold| when(hold.until)),
+        parked_until: around.hold(row).map(|hold| when(hold.until)),
         received: when(entry.message.received),
         size: entry.message.content.size,
     })
@@ -178,7 +197,7 @@ fn list(dir: &Path, json: bool) -> Result<ExitCode, String> {
         return Ok(ExitCode::SUCCESS);
     };
     let now = clock::now();
-    let holds = holds(&spool)?;
+    let around = Around::read(dir, &spool)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut after = None;
     let mut count = 0;
@@ -195,14 +214,14 @@ fn list(dir: &Path, json: bool) -> Result<ExitCode, String> {
                 ))?;
             }
             count += 1;
-            for (row, (_, progress)) in rows(entry, &holds).zip(&entry.rows) {
+            for (row, (_, progress)) in rows(entry, &around).zip(&entry.rows) {
                 let written = if json {
                     json_line(&mut out, &row)
                 } else {
                     table_line(
                         &mut out,
                         &row,
-                        next_attempt(progress, hold(progress, &holds)),
+                        next_attempt(progress, around.hold(progress)),
                         now,
                     )
                 };
@@ -290,6 +309,8 @@ fn short(secs: u64) -> String {
 
 fn show(dir: &Path, ids: &[String], json: bool) -> Result<ExitCode, String> {
     let spool = open_to_read(dir)?;
+    let read = |spool| Around::read(dir, spool).map(|around| (spool, around));
+    let there = spool.as_ref().map(read).transpose()?;
     let mut code = ExitCode::SUCCESS;
     let mut out = io::stdout().lock();
     for text in ids {
@@ -300,18 +321,17 @@ fn show(dir: &Path, ids: &[String], json: bool) -> Result<ExitCode, String> {
             Some(spool) => spool.get(id).map_err(|err| err.to_string())?,
             None => None,
         };
-        let (Some(spool), Some(entry)) = (&spool, entry) else {
+        let (Some((spool, around)), Some(entry)) = (&there, entry) else {
             eprintln!("postdate: {id} is not in the queue");
             code = ExitCode::from(exit::FAILURE);
             continue;
         };
         if json {
-            for row in rows(&entry, &holds(spool)?) {
+            for row in rows(&entry, around) {
                 quiet(json_line(&mut out, &row))?;
             }
         } else {
-            let holds = holds(spool)?;
-            quiet(show_one(&mut out, spool, &entry, &holds))?;
+            quiet(show_one(&mut out, spool, &entry, around))?;
         }
     }
     Ok(code)
@@ -324,7 +344,7 @@ fn show_one(
     out: &mut impl Write,
     spool: &SqliteSpool,
     entry: &Entry,
-    holds: &Holds,
+    around: &Around,
 ) -> io::Result<()> {
     let message = &entry.message;
     writeln!(out, "id        {}", message.id)?;
@@ -343,7 +363,7 @@ fn show_one(
     }
     writeln!(out, "size      {} octets", message.content.size)?;
     writeln!(out, "from      <{}>", message.sender.address)?;
-    for row in rows(entry, holds) {
+    for row in rows(entry, around) {
         writeln!(out, "to        <{}>", row.to)?;
         writeln!(
             out,

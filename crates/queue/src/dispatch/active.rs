@@ -32,6 +32,10 @@ impl Active {
         self.rows.len()
     }
 
+    pub(super) fn rows(&self) -> impl Iterator<Item = RowKey> {
+        self.rows.keys().copied()
+    }
+
     /// How many rows of a destination are in memory.
     pub(super) fn of(&self, destination: &Destination) -> usize {
         self.per_destination.get(destination).copied().unwrap_or(0)

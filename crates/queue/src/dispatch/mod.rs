@@ -258,6 +258,13 @@ impl Dispatcher {
         self.active.len()
     }
 
+    /// The recipients in memory: under attempt, in line for one, or failed with the notice still to be written. What the
+    /// spool says of them is when they would be tried, should this process leave no trace.
+    #[must_use]
+    pub fn active_rows(&self) -> Vec<(MessageId, u32)> {
+        self.active.rows().chain(self.owed.failed()).collect()
+    }
+
     /// A row leaves memory.
     fn leave(&mut self, key: RowKey) {
         self.active.remove(key);

@@ -99,6 +99,12 @@ impl Owed {
         debt.is_some_and(|debt| debt.failed.contains_key(&index))
     }
 
+    /// All of which that is so.
+    pub(super) fn failed(&self) -> impl Iterator<Item = RowKey> {
+        let debts = self.debts.iter();
+        debts.flat_map(|(id, debt)| debt.failed.keys().map(|index| (*id, *index)))
+    }
+
     /// Whether its sender was told that it is late.
     pub(super) fn is_told(&self, key: RowKey, now: SystemTime) -> bool {
         self.told.has(&key, now)
