@@ -10,8 +10,9 @@ use crate::plan;
 use crate::spool::Hold;
 use crate::{HoldKey, Progress, State};
 
-/// So long after the hold's end a mail whose lifetime is over waits for what the probe finds.
-pub const PROBE_TIME: Duration = Duration::from_secs(120);
+/// So long after the hold's end a mail whose lifetime is over waits for what the probe finds. Not a whole number of
+/// minutes, so that it does not meet the end of the back-off after that.
+pub const PROBE_TIME: Duration = Duration::from_secs(90);
 
 /// Finds the hold with this key, if it is in force.
 pub type Holds<'a> = &'a dyn Fn(&HoldKey) -> Option<&'a Hold>;

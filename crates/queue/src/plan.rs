@@ -125,7 +125,7 @@ pub fn first(rules: &Rules, message: &Message, now: SystemTime, leased: bool) ->
 /// It only has a meaning if the attempt leaves no trace (a crash), so it counts nothing: whether anything was dialled
 /// is not known. Nothing of it is due at `now` ([`Progress::wake`] is later), but it may come due while a long attempt
 /// still is under way; who leased it has to know what it has. An appointment that an operator's attempt came before
-/// stands. A last attempt, at the end of the lifetime, is not made again.
+/// stands. A last attempt, at the end of the lifetime, is not made again, unless it was parked until now.
 #[must_use]
 pub fn under_way(rules: &Rules, row: &Progress, now: SystemTime) -> Progress {
     let soon = later(now, backoff(rules, row.backoff_steps));
@@ -138,7 +138,9 @@ pub fn under_way(rules: &Rules, row: &Progress, now: SystemTime) -> Progress {
         next.due = next.due.min(row.expires);
     } else {
         next.expires = soon;
-        next.due = later(soon, Duration::from_micros(1));
+        // What was parked is leased to wait for its hold's probe, too: that is no attempt.
+        let again = row.parked.is_some();
+        next.due = later(soon, Duration::from_micros(u64::from(!again)));
     }
     // A notice waits for the attempt: what it gives may make the notice needless, or at least says when the next is.
     next.delay_notice = row

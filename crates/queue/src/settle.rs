@@ -34,8 +34,8 @@ pub struct Settled {
     pub update: Vec<(u32, Progress)>,
     /// Recipients that are done.
     pub done: Vec<u32>,
-    /// Mailboxes that have to wait (a keyword hint with 4.2.2 or 4.2.1), until when, and the reply.
-    pub mailbox_holds: Vec<(HoldKey, SystemTime, String)>,
+    /// Mailboxes that have to wait (a keyword hint with 4.2.2 or 4.2.1), until when, and what they said.
+    pub mailbox_holds: Vec<(HoldKey, SystemTime, Problem)>,
     /// Notices to be written: at most one a kind, for all recipients that share it.
     pub notices: Vec<Notice>,
     /// One entry a recipient, for the log.
@@ -337,7 +337,7 @@ impl<'a> Settling<'a> {
         let holds = &mut self.settled.mailbox_holds;
         match holds.iter_mut().find(|(held, ..)| *held == key) {
             Some((_, longest, _)) => *longest = until.max(*longest),
-            None => holds.push((key, until, deferral.problem.text.clone())),
+            None => holds.push((key, until, deferral.problem.clone())),
         }
     }
 }

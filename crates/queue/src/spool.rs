@@ -113,6 +113,8 @@ pub struct Hold {
     pub failures: u32,
     /// The reply, or our own words.
     pub reason: String,
+    /// Who gave it, as in [`crate::outcome::Problem::relay`]. `None`: not recorded.
+    pub relay: Option<String>,
 }
 
 impl Hold {

@@ -178,6 +178,8 @@ fn opens(old_version: i64, since_v1: &str) {
     let old = rusqlite::Connection::open(&path).unwrap();
     old.execute_batch(include_str!("spool-v1.sql")).unwrap();
     old.execute_batch(since_v1).unwrap();
+    let hold = "INSERT INTO hold VALUES ('host 192.0.2.1:25', 1700000300000, 0, '421 TIME=300');";
+    old.execute_batch(hold).unwrap();
     drop(old);
     let id = MessageId(1_700_000_000_000_000);
     let appointment = |spool: &SqliteSpool| {
@@ -189,6 +191,11 @@ fn opens(old_version: i64, since_v1: &str) {
 
     let reader = SqliteSpool::open_read_only(dir.path()).unwrap();
     assert_eq!(appointment(&reader), (host(), None));
+    let holds = reader.holds().unwrap();
+    assert_eq!(
+        (&*holds[0].reason, &holds[0].relay),
+        ("421 TIME=300", &None)
+    );
     drop(reader);
     let version = || -> i64 {
         let db = rusqlite::Connection::open(&path).unwrap();

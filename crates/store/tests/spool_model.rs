@@ -222,6 +222,7 @@ impl Pair {
                     until: time(until),
                     failures: 1,
                     reason: "421".into(),
+                    relay: Some("mx.b.example[192.0.2.1]:25".into()),
                 });
             }
             Part::Unhold(key) => change.unhold.push(key),

@@ -46,6 +46,16 @@ fn sign(outcome: &Outcome) -> Sign {
     }
 }
 
+/// A host's name, where an outcome has it.
+fn relay(host: HostKey, outcomes: &[(u32, Outcome)]) -> Option<&str> {
+    outcomes.iter().find_map(|(_, outcome)| match outcome {
+        Outcome::Deferred(deferral) if deferral.host == Some(host) => {
+            Some(deferral.problem.relay.as_str())
+        }
+        _ => None,
+    })
+}
+
 impl Dispatcher {
     /// What an attempt gave. The result comes out of `poll` as `Settled`.
     pub fn report(&mut self, lane: LaneId, mut job: Job, report: Report, now: SystemTime) {
@@ -62,7 +72,8 @@ impl Dispatcher {
         // Of several events at one host, the last says how it is.
         let events: BTreeMap<HostKey, HostEvent> = report.hosts.into_iter().collect();
         for (host, event) in &events {
-            self.host_event(*host, event, &errand, now, &mut batch);
+            let relay = relay(*host, &report.outcomes);
+            self.host_event(*host, event, relay, &errand, now, &mut batch);
         }
         let outcomes = self.complete(&job, report.outcomes);
         for ((_, row), (_, outcome)) in job.rows.iter().zip(&outcomes) {
@@ -89,13 +100,14 @@ impl Dispatcher {
         settled
             .log
             .retain(|entry| !matches!(entry.outcome, Outcome::NotTried { .. }));
-        for (key, until, reason) in std::mem::take(&mut settled.mailbox_holds) {
+        for (key, until, problem) in std::mem::take(&mut settled.mailbox_holds) {
             self.set_hold(
                 Hold {
                     key,
                     until,
                     failures: 0,
-                    reason,
+                    reason: problem.text,
+                    relay: Some(problem.relay),
                 },
                 &mut batch,
             );
@@ -203,6 +215,7 @@ impl Dispatcher {
         &mut self,
         host: HostKey,
         event: &HostEvent,
+        relay: Option<&str>,
         errand: &Errand,
         now: SystemTime,
         batch: &mut Batch,
@@ -225,6 +238,7 @@ impl Dispatcher {
             until,
             failures,
             reason: reason.clone(),
+            relay: relay.map(str::to_owned),
         };
         match wait {
             Some(wait) if !probes => {
@@ -284,7 +298,8 @@ impl Dispatcher {
             let over = row.expires <= now && !row.stretched;
             over && !hold.is_appointment() && soon < hold.until
         });
-        if let Some(hold) = hold.filter(|_| self.holds.stands(key)) {
+        let only_stands = self.holds.stands(key) && !self.holds.draws(key);
+        if let Some(hold) = hold.filter(|_| only_stands) {
             let hold = Hold {
                 until: soon,
                 ..hold.clone()

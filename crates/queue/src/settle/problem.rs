@@ -40,9 +40,10 @@ fn of_hold(message: &Message, index: u32, hold: &Hold) -> Problem {
             NO_ANSWER
         }),
         remote: answer.is_some(),
-        relay: match &hold.key {
-            HoldKey::Host(host) => format!("[{}]:{}", host.0.ip(), host.0.port()),
-            HoldKey::Mailbox(_) | HoldKey::Busy(_) => "none".to_owned(),
+        relay: match (&hold.relay, &hold.key) {
+            (Some(relay), _) => relay.clone(),
+            (None, HoldKey::Host(host)) => format!("[{}]:{}", host.0.ip(), host.0.port()),
+            (None, HoldKey::Mailbox(_) | HoldKey::Busy(_)) => "none".to_owned(),
         },
         answered: None,
         tls: None,
@@ -80,7 +81,7 @@ fn without_others(text: &str, recipient: &str) -> String {
     for part in text.split_inclusive(ends) {
         let word = part.strip_suffix(ends).unwrap_or(part);
         if word.contains('@') && !word.eq_ignore_ascii_case(recipient) {
-            out.push('…');
+            out.push_str("...");
             out.push_str(&part[word.len()..]);
         } else {
             out.push_str(part);
@@ -98,11 +99,11 @@ mod tests {
         for (text, expected) in [
             (
                 "452 4.2.2 TIME=120 <a@b.example>: Mailbox full; from=<c@d.example> to=<A@b.example>",
-                "452 4.2.2 TIME=120 <a@b.example>: Mailbox full; from=<…> to=<A@b.example>",
+                "452 4.2.2 TIME=120 <a@b.example>: Mailbox full; from=<...> to=<A@b.example>",
             ),
             (
                 "421 c@d.example: too much\r\n421 é@",
-                "421 …: too much\r\n421 …",
+                "421 ...: too much\r\n421 ...",
             ),
             ("421 4.3.2 Later", "421 4.3.2 Later"),
         ] {

@@ -222,7 +222,7 @@ fn parked_mail_expires_and_its_delay_is_told() {
     let mails: Vec<_> = (0..30)
         .map(|n| (world.mail(secs(n), &["a@b.example"]), 1))
         .collect();
-    // A probe a minute after the lifetime's end, and what it finds is told two minutes later.
+    // A probe a minute after the lifetime's end, and what it finds is told soon after.
     world.run(secs(5 * 86_400 + 300));
     assert_eq!(world.failed.len(), 30);
     for (id, _) in &mails {

@@ -65,7 +65,7 @@ fn a_mailbox_that_is_full_still_is_given_up_with_what_it_said_last() {
     for told in &world.notices {
         assert_eq!(
             (told.kind, &told.reasons[..]),
-            (Kind::Failed, &["450 4.2.0 TIME=7200".to_owned()][..])
+            (Kind::Failed, &["mx: 450 4.2.0 TIME=7200".to_owned()][..])
         );
     }
     let given_up = given_up(&world);
@@ -149,7 +149,7 @@ fn mail_that_made_no_attempt_is_told_what_its_host_said() {
         for told in &world.notices {
             let reason = &told.reasons[0];
             assert!(
-                reason == "421 4.3.2 later" || reason.starts_with("450 4.2.0"),
+                reason == "mx: 421 4.3.2 later" || reason.starts_with("mx: 450 4.2.0"),
                 "{reason}"
             );
         }

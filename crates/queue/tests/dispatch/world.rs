@@ -59,7 +59,7 @@ pub(crate) struct Told {
     pub(crate) id: MessageId,
     pub(crate) kind: Kind,
     pub(crate) about: Vec<u32>,
-    /// What is said of each.
+    /// What is said of each, and by whom.
     pub(crate) reasons: Vec<String>,
     /// When each is tried next, and until when, where it is late.
     pub(crate) next: Vec<(SystemTime, SystemTime)>,
@@ -99,7 +99,9 @@ fn ahead(notice: &Notice) -> Vec<(SystemTime, SystemTime)> {
 
 fn reasons(notice: &Notice) -> Vec<String> {
     let about = notice.about.iter();
-    about.map(|about| about.problem.text.clone()).collect()
+    about
+        .map(|about| format!("{}: {}", about.problem.relay, about.problem.text))
+        .collect()
 }
 
 pub(crate) struct World {

@@ -290,6 +290,18 @@ fn a_lease_is_durable_and_comes_up_later() {
         lease.wake(),
     );
     assert_eq!((settled.done, left), (vec![0], vec![]));
+
+    // But what was parked is leased at its end only to wait for its hold's probe: should that be lost, it is tried.
+    let parked = Progress {
+        parked: Some("host 192.0.2.1:25".parse().expect("a key")),
+        expires: at(5 * DAY),
+        ..row()
+    };
+    let lease = under_way(&rules, &parked, at(5 * DAY));
+    let rows = vec![(0, lease.clone())];
+    let message = mail(&["bob@b.example"]);
+    let (settled, left) = crate::stage::expire(&rules, &message, rows, lease.wake());
+    assert_eq!((settled.done, left), (vec![], vec![(0, lease)]));
 }
 
 #[test]

@@ -87,7 +87,10 @@ fn a_mailbox_waits_as_one() {
         .collect();
     let expected = ["mailbox a@b.example", "mailbox c@b.example"];
     assert_eq!(holds, expected.map(|key| (key.to_owned(), at(600))));
-    assert_eq!(settled.mailbox_holds[0].2, "450 4.2.0 TIME=600 Not now");
+    assert_eq!(
+        settled.mailbox_holds[0].2.text,
+        "450 4.2.0 TIME=600 Not now"
+    );
     assert!(
         settled
             .update

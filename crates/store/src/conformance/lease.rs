@@ -300,6 +300,7 @@ fn set(key: HoldKey) -> Change {
         until: time(50),
         failures: 1,
         reason: "421 later".into(),
+        relay: Some("mx.b.example[192.0.2.1]:25".into()),
     };
     Change {
         hold: vec![hold],

@@ -166,6 +166,7 @@ fn fields(ground: &mut dyn Ground) {
             until: time(60),
             failures: 0,
             reason: "421 later".into(),
+            relay: Some("mx.b.example[192.0.2.1]:25".into()),
         })
         .collect();
     submit(&*spool, change).unwrap();
@@ -361,6 +362,7 @@ fn holds(ground: &mut dyn Ground) {
         until: time(until),
         failures: 2,
         reason: "421 4.3.2 später".into(),
+        relay: Some("mx.b.example[192.0.2.1]:25".into()),
     };
     let sorted = |spool: &dyn Spool| {
         let mut holds = spool.holds().unwrap();

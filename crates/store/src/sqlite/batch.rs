@@ -161,7 +161,9 @@ impl<'c> Statements<'c> {
             has_progress: conn.prepare("SELECT 1 FROM progress WHERE message = ?1")?,
             delete_message: conn.prepare("DELETE FROM message WHERE id = ?1 RETURNING octets")?,
             delete_body: conn.prepare("DELETE FROM body WHERE message = ?1")?,
-            insert_hold: conn.prepare("INSERT OR REPLACE INTO hold (key, until, failures, reason) VALUES (?1, ?2, ?3, ?4)")?,
+            insert_hold: conn.prepare(
+                "INSERT OR REPLACE INTO hold (key, until, failures, reason, relay) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
             delete_hold: conn.prepare("DELETE FROM hold WHERE key = ?1")?,
             update_state: conn.prepare("UPDATE state SET last_id = ?1, messages = ?2, recipients = ?3")?,
             next_wake: conn.prepare("SELECT min(wake) FROM progress")?,
@@ -202,7 +204,8 @@ impl<'c> Statements<'c> {
                 key,
                 row::millis(hold.until),
                 hold.failures,
-                hold.reason
+                hold.reason,
+                hold.relay
             ])?;
         }
         for key in &change.unhold {

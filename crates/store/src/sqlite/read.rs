@@ -130,18 +130,21 @@ impl Readers {
     pub(super) fn holds(&self) -> Result<Vec<Hold>, SpoolError> {
         let read = |row: &Row<'_>| {
             let key = row.get_ref(0)?.as_str()?.parse();
-            let (until, failures, reason) = (row::time(row.get(1)?), row.get(2)?, row.get(3)?);
+            let (until, failures) = (row::time(row.get(1)?), row.get(2)?);
+            let (reason, relay) = (row.get(3)?, row.get(4)?);
             // A key that an administrator wrote by hand, and wrongly, holds nothing.
             Ok(key.ok().map(|key| Hold {
                 key,
                 until,
                 failures,
                 reason,
+                relay,
             }))
         };
         self.with(|conn| {
-            let mut statement =
-                conn.prepare_cached("SELECT key, until, failures, reason FROM hold ORDER BY key")?;
+            let mut statement = conn.prepare_cached(
+                "SELECT key, until, failures, reason, relay FROM hold ORDER BY key",
+            )?;
             statement
                 .query_map([], read)?
                 .filter_map(Result::transpose)

@@ -71,20 +71,23 @@ const V1: &str = "
 /// An appointment's other end: our own address.
 const V2: &str = "ALTER TABLE progress ADD COLUMN appointment_local TEXT;";
 
-/// What the last attempt gave, besides its reply; and what is parked under one hold in the order of its attempts.
+/// What the last attempt gave, besides its reply, and who told a hold its reason; and what is parked under one hold in the order of its attempts.
 const V3: &str = "
     ALTER TABLE progress ADD COLUMN last_attempt INTEGER;
     ALTER TABLE progress ADD COLUMN last_relay TEXT;
     ALTER TABLE progress ADD COLUMN last_status TEXT;
+    ALTER TABLE hold ADD COLUMN relay TEXT;
     DROP INDEX progress_parked;
     CREATE INDEX progress_parked ON progress (parked, attempts, message, recipient) WHERE parked IS NOT NULL;
 ";
 
 /// Spools that no server of this version has opened yet, as a reader takes them: reading changes no file.
 const V1_AS_V3: &str = "CREATE TEMP VIEW progress AS SELECT *, NULL AS appointment_local, NULL AS last_attempt, \
-     NULL AS last_relay, NULL AS last_status FROM main.progress;";
+     NULL AS last_relay, NULL AS last_status FROM main.progress; \
+     CREATE TEMP VIEW hold AS SELECT *, NULL AS relay FROM main.hold;";
 const V2_AS_V3: &str = "CREATE TEMP VIEW progress AS SELECT *, NULL AS last_attempt, NULL AS last_relay, \
-     NULL AS last_status FROM main.progress;";
+     NULL AS last_status FROM main.progress; \
+     CREATE TEMP VIEW hold AS SELECT *, NULL AS relay FROM main.hold;";
 
 /// The connection of the writer; makes or migrates the tables.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
