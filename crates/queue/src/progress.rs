@@ -50,6 +50,17 @@ impl Progress {
         attempt.min(notice).min(self.expires)
     }
 
+    /// Its turn among what is parked with it: the smallest comes first, then the oldest message. Under a host's or a
+    /// mailbox's hold those that were tried least, so that each makes its turn as the probe, and none that is refused for
+    /// itself keeps the others waiting. For a busy destination only age counts, or new mail would go before what waits.
+    #[must_use]
+    pub fn turn(&self) -> u32 {
+        match self.parked {
+            Some(HoldKey::Busy(_)) | None => 0,
+            Some(HoldKey::Host(_) | HoldKey::Mailbox(_)) => self.attempts,
+        }
+    }
+
     /// When its next attempt is due; `None` while a hold or the operator stands before it.
     #[must_use]
     pub fn attempt_at(&self) -> Option<SystemTime> {

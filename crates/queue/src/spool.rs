@@ -139,8 +139,7 @@ pub struct Leased {
 pub enum Lease {
     /// Those whose wake time ([`Progress::wake`]) has come, oldest first.
     Due,
-    /// Those parked under this hold: with the fewest attempts first, then the oldest message. So each makes its turn as
-    /// the hold's probe, and none that is refused for itself keeps the others waiting.
+    /// Those parked under this hold, in their turn ([`Progress::turn`]), the oldest message first.
     Parked(HoldKey),
     /// Those of these messages, whatever they wait for (`queue retry`).
     Messages(Vec<MessageId>),

@@ -15,7 +15,7 @@ pub(crate) struct Spool {
     pub(crate) rows: BTreeMap<Row, Progress>,
     pub(crate) holds: BTreeMap<HoldKey, Hold>,
     by_wake: BTreeSet<(SystemTime, Row)>,
-    /// With the attempts so far.
+    /// With the turn.
     by_hold: BTreeSet<(HoldKey, u32, Row)>,
     /// Rows written, other than by enqueueing.
     pub(crate) writes: usize,
@@ -25,14 +25,15 @@ impl Spool {
     fn put(&mut self, key: Row, row: Option<Progress>) {
         if let Some(old) = self.rows.remove(&key) {
             self.by_wake.remove(&(old.wake(), key));
+            let turn = old.turn();
             if let Some(hold) = old.parked {
-                self.by_hold.remove(&(hold, old.attempts, key));
+                self.by_hold.remove(&(hold, turn, key));
             }
         }
         if let Some(row) = row {
             self.by_wake.insert((row.wake(), key));
             if let Some(hold) = row.parked.clone() {
-                self.by_hold.insert((hold, row.attempts, key));
+                self.by_hold.insert((hold, row.turn(), key));
             }
             self.rows.insert(key, row);
         }

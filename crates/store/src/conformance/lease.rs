@@ -228,6 +228,16 @@ fn parked(ground: &mut dyn Ground) {
     assert_eq!(shape(&parked(1)), [(ids[2], vec![0])]);
     assert_eq!(shape(&parked(1)), [(ids[1], vec![2])]);
     assert_eq!(shape(&parked(1)), [(ids[1], vec![0])]);
+    // But not where only we are busy.
+    let busy = HoldKey::Busy("b.example".into());
+    let busy_row = |attempts| Progress {
+        parked: Some(busy.clone()),
+        ..tried(attempts)
+    };
+    submit(&*spool, mail::update(ids[1], 0, busy_row(2))).unwrap();
+    submit(&*spool, mail::update(ids[2], 0, busy_row(0))).unwrap();
+    let drawn = lease(&*spool, Lease::Parked(busy.clone()), 100, 9, step(1100)).unwrap();
+    assert_eq!(shape(&drawn), [(ids[1], vec![0]), (ids[2], vec![0])]);
     // Parked anew, with a changed mind about the hold.
     submit(&*spool, mail::update(ids[0], 0, under(one))).unwrap();
     assert_eq!(shape(&parked(9)), [(ids[0], vec![0])]);

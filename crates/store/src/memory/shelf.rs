@@ -11,7 +11,7 @@ use queue::{HoldKey, Message, MessageId, Progress};
 pub(super) struct Shelf {
     pub(super) mails: BTreeMap<MessageId, Mail>,
     pub(super) wakes: BTreeSet<(SystemTime, MessageId, u32)>,
-    /// With the attempts so far before the row's name.
+    /// With the turn before the row's name.
     pub(super) parked: BTreeMap<HoldKey, BTreeSet<(u32, MessageId, u32)>>,
     pub(super) holds: BTreeMap<HoldKey, Hold>,
     pub(super) recipients: u64,
@@ -148,7 +148,7 @@ impl Shelf {
             self.parked
                 .entry(key.clone())
                 .or_default()
-                .insert((row.attempts, id, recipient));
+                .insert((row.turn(), id, recipient));
         }
     }
 
@@ -157,7 +157,7 @@ impl Shelf {
         if let Some(key) = &row.parked
             && let Some(under) = self.parked.get_mut(key)
         {
-            under.remove(&(row.attempts, id, recipient));
+            under.remove(&(row.turn(), id, recipient));
             if under.is_empty() {
                 self.parked.remove(key);
             }

@@ -4,8 +4,8 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use queue::Progress;
 use queue::spool::{Lease, Leased, Step};
+use queue::{HoldKey, Progress};
 use rusqlite::{Connection, Params, Statement};
 
 use super::batch::{Request, Statements};
@@ -26,6 +26,7 @@ const LOST: &str = "WITH RECURSIVE keys(key) AS ( \
 pub(super) struct Selects<'c> {
     due: Statement<'c>,
     parked: Statement<'c>,
+    probe: Statement<'c>,
     message: Statement<'c>,
     envelope: Statement<'c>,
 }
@@ -36,7 +37,11 @@ impl<'c> Selects<'c> {
             |rest: &str| conn.prepare(&format!("SELECT {} FROM progress {rest}", row::PROGRESS));
         Ok(Self {
             due: select("WHERE wake <= ?1 ORDER BY wake, message, recipient")?,
-            parked: select("WHERE parked = ?1 ORDER BY attempts, message, recipient")?,
+            parked: select("WHERE parked = ?1 ORDER BY message, recipient")?,
+            // By its turn; the second term is that of the index.
+            probe: select(
+                "WHERE parked = ?1 AND parked > 'host' ORDER BY attempts, message, recipient",
+            )?,
             message: select("WHERE message = ?1 ORDER BY recipient")?,
             envelope: conn.prepare("SELECT id, received, envelope FROM message WHERE id = ?1")?,
         })
@@ -67,7 +72,10 @@ pub(super) fn lease(
             &mut taken,
         )?,
         Lease::Parked(key) => take(
-            &mut statements.lease.parked,
+            match key {
+                HoldKey::Busy(_) => &mut statements.lease.parked,
+                HoldKey::Host(_) | HoldKey::Mailbox(_) => &mut statements.lease.probe,
+            },
             [key.to_string()],
             *limit,
             step,

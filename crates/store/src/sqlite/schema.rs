@@ -71,14 +71,14 @@ const V1: &str = "
 /// An appointment's other end: our own address.
 const V2: &str = "ALTER TABLE progress ADD COLUMN appointment_local TEXT;";
 
-/// What the last attempt gave, besides its reply, and who told a hold its reason; and what is parked under one hold in the order of its attempts.
+/// What the last attempt gave, besides its reply, and who told a hold its reason; and what is parked under one hold (keys
+/// `host …` and `mailbox …`) in the order of its attempts.
 const V3: &str = "
     ALTER TABLE progress ADD COLUMN last_attempt INTEGER;
     ALTER TABLE progress ADD COLUMN last_relay TEXT;
     ALTER TABLE progress ADD COLUMN last_status TEXT;
     ALTER TABLE hold ADD COLUMN relay TEXT;
-    DROP INDEX progress_parked;
-    CREATE INDEX progress_parked ON progress (parked, attempts, message, recipient) WHERE parked IS NOT NULL;
+    CREATE INDEX progress_probe ON progress (parked, attempts, message, recipient) WHERE parked > 'host';
 ";
 
 /// Spools that no server of this version has opened yet, as a reader takes them: reading changes no file.
