@@ -100,18 +100,7 @@ impl Dispatcher {
         settled
             .log
             .retain(|entry| !matches!(entry.outcome, Outcome::NotTried { .. }));
-        for (key, until, problem) in std::mem::take(&mut settled.mailbox_holds) {
-            self.set_hold(
-                Hold {
-                    key,
-                    until,
-                    failures: 0,
-                    reason: problem.text,
-                    relay: Some(problem.relay),
-                },
-                &mut batch,
-            );
-        }
+        self.hold_mailboxes(&mut settled, &mut batch);
         for (index, row) in &mut settled.update {
             if row.parked.is_none() {
                 row.parked = self.waits_with(&job, *index, &signs, row);
@@ -155,6 +144,19 @@ impl Dispatcher {
             .iter()
             .map(|(index, _)| (*index, given.remove(index).unwrap_or(none.clone())))
             .collect()
+    }
+
+    fn hold_mailboxes(&mut self, settled: &mut Settled, batch: &mut Batch) {
+        for (key, until, problem) in std::mem::take(&mut settled.mailbox_holds) {
+            let hold = Hold {
+                key,
+                until,
+                failures: 0,
+                reason: problem.text,
+                relay: Some(problem.relay),
+            };
+            self.set_hold(hold, batch);
+        }
     }
 
     /// The hold that a deferred row waits for, where it was set by what deferred it: it is parked with the others, so
