@@ -106,7 +106,8 @@ pub struct Entry {
 /// `rows` are the rows as they were before the lease, at least one for every outcome. An outcome without a row, and
 /// a second one for the same recipient, are left out; so is a row without an outcome, which the spool brings up again
 /// when its lease ends. The delay notice of a recipient that was deferred is due here; what needs no attempt is
-/// settled by [`expire`]. `holds` finds what a row is parked under.
+/// settled by [`expire`]. `holds` finds what a row is parked under. `spread` (0..=1) is for all of them: recipients that were
+/// told one time come back together, as one mail.
 #[must_use]
 pub fn settle<'a>(
     rules: &'a Rules,
@@ -114,7 +115,7 @@ pub fn settle<'a>(
     rows: &[(u32, Progress)],
     outcomes: Vec<(u32, Outcome)>,
     now: SystemTime,
-    spread: &mut dyn FnMut() -> f64,
+    spread: f64,
     holds: HeldNow<'a>,
 ) -> Settled {
     let mut rows: BTreeMap<u32, &Progress> =
@@ -188,13 +189,7 @@ impl<'a> Settling<'a> {
         self.settled
     }
 
-    fn outcome(
-        &mut self,
-        index: u32,
-        row: &Progress,
-        outcome: Outcome,
-        spread: &mut dyn FnMut() -> f64,
-    ) {
+    fn outcome(&mut self, index: u32, row: &Progress, outcome: Outcome, spread: f64) {
         let mut entry = Entry {
             index,
             outcome,
@@ -212,7 +207,7 @@ impl<'a> Settling<'a> {
                 self.settled.done.push(index);
             }
             Outcome::Deferred(deferral) => {
-                let next = plan::after(self.rules, row, deferral, self.now, spread());
+                let next = plan::after(self.rules, row, deferral, self.now, spread);
                 self.hold_mailbox(index, deferral, &next);
                 match next {
                     Next::Wait(row) => {

@@ -85,8 +85,7 @@ impl Dispatcher {
             .iter()
             .map(|(index, outcome)| (*index, sign(outcome)))
             .collect();
-        let random = &mut self.random;
-        let mut spread = || Self::random(random);
+        let spread = Self::random(&mut self.random);
         let holds = |key: &HoldKey| self.holds.now(key);
         let mut settled = settle::settle(
             &self.rules,
@@ -94,7 +93,7 @@ impl Dispatcher {
             &job.rows,
             outcomes,
             now,
-            &mut spread,
+            spread,
             &holds,
         );
         settled

@@ -37,6 +37,25 @@ fn a_greylisted_mail_is_delivered_on_its_second_attempt_at_its_time() {
     world.check_all_ended(&mails);
 }
 
+/// A receiver that told all recipients of a mail one time sees them come back as the one mail that they were.
+#[test]
+fn recipients_that_were_told_one_time_come_back_together() {
+    let mut world = world();
+    world.domain("b.example", vec![(host(1), Script::Grey { delay: 300 })]);
+    let all = ["a@b.example", "b@b.example", "c@b.example", "d@b.example"];
+    let mails: Vec<_> = (0..10)
+        .map(|n| (world.mail(secs(n * 7), &all), 4))
+        .collect();
+    world.run(secs(3600));
+    for (id, _) in &mails {
+        let second = |index| world.tried[&(*id, index)][1].at;
+        assert!((1..4).all(|index| second(index) == second(0)), "{id}");
+    }
+    // Twice each.
+    assert_eq!(world.contacts[&host(1)].len(), 20);
+    world.check_all_ended(&mails);
+}
+
 #[test]
 fn a_host_that_says_when_is_probed_by_one_session_then_the_rest_follow() {
     let mut world = world();

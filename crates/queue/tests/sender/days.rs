@@ -290,7 +290,7 @@ fn after_an_outage_it_is_tried_once_more() {
         &left,
         outcomes,
         at(6 * DAY),
-        &mut || 0.0,
+        0.0,
     );
     assert_eq!(settled.done, [0]);
     life.row = None;

@@ -14,7 +14,7 @@ fn told(message: &Message, outcomes: Vec<(u32, Outcome)>, now: u64) -> Vec<Notic
         .iter()
         .map(|(index, _)| (*index, row.clone()))
         .collect();
-    settle(&rules, message, &rows, outcomes, at(now), &mut || 0.0).notices
+    settle(&rules, message, &rows, outcomes, at(now), 0.0).notices
 }
 
 fn kinds(notices: &[Notice]) -> Vec<Kind> {
@@ -222,7 +222,7 @@ fn what_waits_without_an_attempt_still_says_who_answered_last_and_when() {
         ..plain()
     };
     let outcomes = vec![(0, Outcome::Deferred(refused.clone()))];
-    let settled = settle(&rules, &message, &[(0, row)], outcomes, at(10), &mut || 0.0);
+    let settled = settle(&rules, &message, &[(0, row)], outcomes, at(10), 0.0);
     let row = queue::Progress {
         state: queue::State::Held,
         ..settled.update[0].1.clone()

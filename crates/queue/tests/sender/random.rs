@@ -134,7 +134,7 @@ proptest! {
                     attempts += 1;
                     not_before = told(&rules, &outcome, now);
                 }
-                settled = settle(&rules, &message, &left, vec![(0, outcome)], now, &mut || spread);
+                settled = settle(&rules, &message, &left, vec![(0, outcome)], now, spread);
             }
             prop_assert_eq!(settled.update.len() + settled.done.len(), 1);
             match settled.update.pop() {
@@ -191,7 +191,7 @@ proptest! {
         };
         let _ = under_way(&rules, &row, now);
         let _ = expire(&rules, &message, vec![(0, row.clone())], now);
-        let settled = settle(&rules, &message, &[(0, row)], vec![(0, outcome)], now, &mut || spread);
+        let settled = settle(&rules, &message, &[(0, row)], vec![(0, outcome)], now, spread);
         prop_assert_eq!(settled.update.len() + settled.done.len(), 1);
     }
 }
@@ -216,7 +216,7 @@ fn attempts_are_bounded_by_the_back_off() {
                     hinted(0)
                 };
                 let outcomes = vec![(0, Outcome::Deferred(deferral))];
-                update = settle(&rules, &message, &left, outcomes, now, &mut || 0.0).update;
+                update = settle(&rules, &message, &left, outcomes, now, 0.0).update;
             }
             match update.pop() {
                 Some((_, next)) => row = next,

@@ -11,7 +11,7 @@ fn settled(message: &Message, outcomes: Vec<(u32, Outcome)>, now: u64) -> Settle
     let rules = Rules::default();
     let row = first(&rules, message, at(0), false);
     let rows: Vec<_> = (0..3).map(|index| (index, row.clone())).collect();
-    settle(&rules, message, &rows, outcomes, at(now), &mut || 0.0)
+    settle(&rules, message, &rows, outcomes, at(now), 0.0)
 }
 
 fn three() -> Message {
@@ -60,7 +60,7 @@ fn what_was_not_tried_is_as_it_was() {
         ),
         (1, Outcome::NotTried { parked: None }),
     ];
-    let settled = settle(&rules, &message, &rows, outcomes, at(10), &mut || 0.0);
+    let settled = settle(&rules, &message, &rows, outcomes, at(10), 0.0);
     let parked = Progress {
         parked: Some(key),
         ..row.clone()
@@ -122,14 +122,7 @@ fn a_mailbox_waits_also_when_its_mail_is_given_up() {
         ..first(&rules, &message, at(0), false)
     };
     let outcomes = vec![(0, Outcome::Deferred(holding(u64::MAX, Holds::Mailbox)))];
-    let settled = settle(
-        &rules,
-        &message,
-        &[(0, row)],
-        outcomes,
-        at(5 * DAY),
-        &mut || 0.0,
-    );
+    let settled = settle(&rules, &message, &[(0, row)], outcomes, at(5 * DAY), 0.0);
     assert_eq!(settled.log[0].gave_up, Some(GiveUp::Lifetime));
     assert_eq!(settled.mailbox_holds[0].1, at(7 * DAY));
 }
@@ -155,7 +148,7 @@ fn strange_reports_are_survived() {
         &[(7, row)],
         outcomes,
         at(0),
-        &mut || 0.0,
+        0.0,
     );
     assert_eq!((settled.update.len(), settled.mailbox_holds.len()), (1, 0));
 }

@@ -116,7 +116,7 @@ pub(crate) fn settle(
     rows: &[(u32, Progress)],
     outcomes: Vec<(u32, Outcome)>,
     now: SystemTime,
-    spread: &mut dyn FnMut() -> f64,
+    spread: f64,
 ) -> Settled {
     settle::settle(rules, message, rows, outcomes, now, spread, &|_| None)
 }
@@ -175,14 +175,7 @@ impl Life {
             self.attempts.push(secs(now));
             let outcomes = vec![(0, answer(self.attempts.len(), secs(now)))];
             let spread = self.spread;
-            let settled = settle(
-                &self.rules,
-                &self.message,
-                &left,
-                outcomes,
-                now,
-                &mut || spread,
-            );
+            let settled = settle(&self.rules, &self.message, &left, outcomes, now, spread);
             self.keep(settled, now);
         }
         panic!("it never ends: {:?} attempts", self.attempts.len());
