@@ -91,8 +91,6 @@ pub enum NoHint {
     TablesFull,
     /// No place is free as far ahead as places are given.
     BookedOut,
-    /// The limit is smaller than this one mail: no time will ever do.
-    TooLarge,
     /// It was not measured often enough to say how long it takes.
     NoHistory,
     /// The administrator wants none given.
@@ -106,7 +104,6 @@ impl NoHint {
             Self::NetworkFull => "network-full",
             Self::TablesFull => "tables-full",
             Self::BookedOut => "booked-out",
-            Self::TooLarge => "too-large",
             Self::NoHistory => "no-history",
             Self::TurnedOff => "turned-off",
         }
@@ -127,8 +124,7 @@ impl From<Why> for NoHint {
         match why {
             Why::Network => Self::NetworkFull,
             Why::Tables => Self::TablesFull,
-            Why::Horizon => Self::BookedOut,
-            Why::TooLarge => Self::TooLarge,
+            Why::Horizon | Why::TooLarge => Self::BookedOut,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::Moment;
 use crate::block::client_network;
 use crate::event::{Event, Stage};
 use crate::greylist::pool;
-use crate::slots::{Booking, Charge, GUESTS_MAX, Guest, Party, Visit};
+use crate::slots::{Booking, Charge, GUESTS_MAX, Guest, Party, Visit, Why};
 use crate::verdict::{Reason, Refusal};
 use std::time::Duration;
 
@@ -115,6 +115,18 @@ impl Engine {
                     ..refusal(reason, event.stage, Some(wait_secs))
                 };
                 Err((refusal, Some(id)))
+            }
+            Booking::Full {
+                rule,
+                why: Why::TooLarge,
+            } => {
+                let words = "More octets than this limit ever lets through at once";
+                let reason = self.rules.reason_of(&rule);
+                let refusal = Refusal {
+                    rule: plain(&rule),
+                    ..Refusal::never(reason, (552, (5, 3, 4)), words)
+                };
+                Err((refusal, None))
             }
             Booking::Full { rule, why } => {
                 let refusal = Refusal {

@@ -86,7 +86,7 @@ impl Book {
                 let calendar = self.calendars.get(*calendar);
                 let at = calendar.and_then(|calendar| calendar.earliest(now, ask.cost));
                 at.filter(|at| *at <= now.after(ask.horizon))
-                    .ok_or_else(|| (rule.clone(), Why::TooLarge))
+                    .ok_or_else(|| (rule.clone(), Why::Horizon))
             },
         );
         let times: Vec<_> = times.collect::<Result<_, _>>()?;

@@ -249,10 +249,6 @@ fn what_cannot_work_is_not_good() {
             "4: never_returned.action: \"delay\" is a longer greylisting, and greylist.mode is \"off\": write \"reject\" or \"count\"",
         ),
         (
-            "[limits]\nmessage_size = \"25MiB\"\n[[rates]]\nname = \"a\"\ncount = \"octets\"\nper = \"client\"\nlimit = \"20M/h burst 5M\"\n",
-            "3: rates: \"a\": a mail of limits.message_size is more than it ever lets through, and would be deferred for ever: raise its burst, or lower that",
-        ),
-        (
             "[local]\ndomains = [\"example.org\"]\n",
             "2: local.domains: nobody has a mailbox in example.org: write [local.mailboxes] with \"anna@example.org\" = \"mail/{user}\", or local.lmtp",
         ),
@@ -273,7 +269,6 @@ fn what_works_is_good() {
         "[aliases]\n\"gone@far.example\" = [\"a@b.example\"]\n",
         "[queue]\nlifetime = \"2h\"\n",
         "[exempt]\ndomains = [\"@a.example\", \"b@c.example\"]\nrecipients = [\"postmaster\"]\n",
-        "[limits]\nmessage_size = \"20MiB\"\n[[rates]]\nname = \"a\"\ncount = \"octets\"\nper = \"client\"\nlimit = \"20M/h burst 5M\"\n",
     ] {
         if let Err(err) = parse(text, Path::new("p.toml")) {
             panic!("{err}, for {text:?}");

@@ -186,8 +186,6 @@ pub(super) fn check(config: &Config, found: &mut Found) {
             "is there twice"
         } else if rate.count == Count::Connections && rate.per != Per::Client {
             "connections can only be counted per client"
-        } else if rate.count == Count::Octets && most(&rate.limit) < config.limits.message_size {
-            "a mail of limits.message_size is more than it ever lets through, and would be deferred for ever: raise its burst, or lower that"
         } else {
             continue;
         };
@@ -208,11 +206,6 @@ pub(super) fn check(config: &Config, found: &mut Found) {
             found.add(Wrong::new("replies", format!("{name}: {what}")));
         }
     }
-}
-
-/// The most that one mail may have.
-fn most(limit: &Limit) -> u64 {
-    limit.count().max(limit.burst().unwrap_or(0))
 }
 
 fn check_reply(name: &str, answer: &Answer) -> Result<(), String> {

@@ -316,7 +316,7 @@ fn who_is_exempt_is_so_until_the_end_of_the_mail() {
         (
             "s@c.example",
             ALL[0],
-            "450 4.7.0 Too much mail from your network",
+            "552 5.3.4 More octets than this limit ever lets through at once",
         ),
     ] {
         let said = world.content(sender, &[to], 1_000);
