@@ -104,6 +104,7 @@ fn visit(
         horizon,
         grace: Grace::Brief,
         exact: false,
+        once: true,
     };
     let party = Party {
         client: IpAddr::V4(Ipv4Addr::from((10 << 24) | (client << 8) | 1)),
@@ -114,6 +115,7 @@ fn visit(
         guests: &[Holder(client.into()).into()],
         party,
         shared: None,
+        besides: None,
     };
     let booking = book.ask(visit, &[ask], now);
     book.take_changes();

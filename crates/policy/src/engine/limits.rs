@@ -26,7 +26,7 @@ pub(super) struct Touched<'e> {
     grace: Grace,
     exact: bool,
     /// It counts a mail, or its session, once, however many recipients that has.
-    pub(super) once: bool,
+    once: bool,
 }
 
 impl<'e> Touched<'e> {
@@ -66,12 +66,14 @@ impl<'e> Touched<'e> {
             horizon: self.horizon,
             grace: self.grace,
             exact: self.exact,
+            once: self.once,
         }
     }
 
-    /// Which calendar, in words.
-    pub(super) fn name(&self) -> (String, String) {
-        (self.name.to_owned(), self.key.to_string())
+    /// What counts a mail once has to be told from what counts it again: by rule, and whose.
+    pub(super) fn counted(&self) -> Option<(String, String)> {
+        self.once
+            .then(|| (self.name.to_owned(), self.key.to_string()))
     }
 }
 
@@ -97,17 +99,14 @@ pub(super) fn touched<'e>(
         if cost == 0 {
             continue;
         }
-        for key in keys(rule, session, event) {
-            let is_it = |name: &str, other: &str| name == rule.name && *other == *key;
-            let twice = touched.iter().any(|other| is_it(other.name, &other.key));
-            // A mail is one mail for each sender, recipient or domain that it concerns.
-            let mut counted = session.mail.counted.iter();
-            let counted =
-                rule.of == Counted::Messages && counted.any(|(name, other)| is_it(name, other));
-            if !(twice || counted) {
-                touched.push(Touched::rule(rule, key, cost));
-            }
-        }
+        let mut keys = keys(rule, session, event);
+        keys.sort_unstable();
+        keys.dedup();
+        // A mail is one mail for each sender, recipient or domain that it concerns.
+        let counted = session.mail.counted.get(&rule.name);
+        let counted = counted.filter(|_| rule.of == Counted::Messages);
+        keys.retain(|key| counted.is_none_or(|counted| !counted.contains(&**key)));
+        touched.extend(keys.into_iter().map(|key| Touched::rule(rule, key, cost)));
     }
     touched
 }

@@ -170,7 +170,9 @@ impl Engine {
             return;
         }
         let (what, recipient) = match event.stage {
-            Stage::Connect | Stage::Helo | Stage::Mail => ("estimate for a mail", ""),
+            // Nothing is estimated there, and no sender is known.
+            Stage::Connect | Stage::Helo => return,
+            Stage::Mail => ("estimate for a mail", ""),
             Stage::Recipient => ("estimate for a recipient", event.recipient),
             Stage::Message => ("estimate for a content", first.unwrap_or_default()),
         };

@@ -1,8 +1,8 @@
 //! Places in limits and load: who takes one, who is told a time, and who may come back for it.
 
 use super::Engine;
-use super::limits::{Touched, mailbox, touched};
-use super::session::{Mail, Session, Shared};
+use super::limits::{LOAD, Touched, mailbox, touched};
+use super::session::Session;
 use crate::Moment;
 use crate::block::client_network;
 use crate::event::{Event, Stage};
@@ -26,14 +26,15 @@ impl Engine {
         let load = self.rules.load.filter(|_| takes_load);
         let mut touched = touched(&self.rules, session, event, strange);
         touched.extend(load.map(Touched::load));
-        let counted: Vec<_> = touched.iter().map(Touched::name).collect();
+        let counted: Vec<_> = touched.iter().filter_map(Touched::counted).collect();
         let booking = if touched.is_empty() {
             self.book.pass(&guests, now)
         } else {
             let asks: Vec<_> = touched.iter().map(Touched::ask).collect();
-            let once = touched.iter().all(|touched| touched.once);
-            let shared = session.mail.shared.as_ref();
-            let shared = shared.filter(|shared| once && shared.has(&counted));
+            // What concerns the client or the sender concerns all recipients of the mail, until somebody is let in.
+            let is_open = event.stage == Stage::Recipient && session.mail.recipients.is_empty();
+            // Here for a mail's place, the client is told nothing of an own one that is later.
+            let skips_load = event.stage == Stage::Connect && load.is_none();
             let visit = Visit {
                 guests: &guests,
                 party: Party {
@@ -41,17 +42,19 @@ impl Engine {
                     sender: event.sender,
                     recipient: event.recipient,
                 },
-                shared: shared.map(|shared| shared.appointment),
+                shared: session.mail.shared.filter(|_| is_open),
+                besides: skips_load.then_some(LOAD),
             };
             Some(self.book.ask(visit, &asks, now))
         };
-        let per_mail = touched.iter().filter(|touched| touched.once);
-        let per_mail = per_mail.map(Touched::name).collect();
         let charge = match booking.map(|booking| self.answer(booking, event, now)) {
             None => None,
             Some(Ok(charge)) => Some(charge),
             Some(Err((refusal, appointment))) => {
-                session.mail.refused(event, appointment, per_mail);
+                let mail = &mut session.mail;
+                if event.stage == Stage::Recipient && mail.recipients.is_empty() {
+                    mail.shared = mail.shared.or(appointment);
+                }
                 return Some(refusal);
             }
         };
@@ -69,7 +72,9 @@ impl Engine {
                     session.placed = false;
                     let recipient = mailbox(session, event).to_lowercase();
                     session.mail.recipients.push(recipient);
-                    session.mail.counted.extend(counted);
+                    for (rule, key) in counted {
+                        session.mail.counted.entry(rule).or_default().insert(key);
+                    }
                     let guest = self.guest("message", session, event);
                     session.mail.guests.push(guest);
                 }
@@ -187,28 +192,6 @@ impl Engine {
         let names = std::iter::once(network).chain(pools);
         let holder = |origin: String| self.lasting.holder(what, &origin, &sender, &recipient);
         Guest(names.map(holder).collect())
-    }
-}
-
-impl Mail {
-    /// What concerns the client or the sender concerns all recipients of the mail: they share its appointment, until
-    /// somebody is let in.
-    fn refused(
-        &mut self,
-        event: &Event<'_>,
-        appointment: Option<u64>,
-        per_mail: Vec<(String, String)>,
-    ) {
-        let is_first = self.shared.is_none() && self.recipients.is_empty();
-        if let Some(appointment) = appointment
-            && event.stage == Stage::Recipient
-            && is_first
-        {
-            self.shared = Some(Shared {
-                appointment,
-                has: per_mail,
-            });
-        }
     }
 }
 

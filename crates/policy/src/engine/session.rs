@@ -4,6 +4,7 @@ use crate::facts::Facts;
 use crate::greylist::{Circumstances, Exemptions, Visit, exemption};
 use crate::slots::{Charge, Guest};
 use crate::verdict::Refusal;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// One client's session. A door makes one when a client comes, hands it in with each event, and ends it with
@@ -45,34 +46,24 @@ pub(super) struct Mail {
     pub(super) charges: Vec<Charge>,
     /// The recipients that were let in, by their mailboxes where the door knows those.
     pub(super) recipients: Vec<String>,
-    /// Limits that have counted it, by rule and key: what counts mails counts it once.
-    pub(super) counted: Vec<(String, String)>,
+    /// Limits that have counted it, by rule, and whose: what counts mails counts it once.
+    pub(super) counted: BTreeMap<String, BTreeSet<String>>,
     /// The same, as those who may come back for what is told at the end of the content.
     pub(super) guests: Vec<Guest>,
     /// Somebody was let in whom no limit concerns.
     pub(super) has_exempt: bool,
-    /// What was told to the first of its recipients, until one is let in.
-    pub(super) shared: Option<Shared>,
-}
-
-/// An appointment of a mail of which nobody is in yet.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) appointment: u64,
-    /// What it has for the mail, however many recipients come, by rule and key.
-    pub(super) has: Vec<(String, String)>,
-}
-
-impl Shared {
-    pub(super) fn has(&self, wanted: &[(String, String)]) -> bool {
-        wanted.iter().all(|one| self.has.contains(one))
-    }
+    /// The appointment that the first of its recipients was told.
+    pub(super) shared: Option<u64>,
 }
 
 impl Session {
     /// Whether the administrator exempts it: the recipient is also whose mailbox it is, by whatever tag or alias.
     pub(super) fn is_exempt(&self, exemptions: &Exemptions, visit: &Visit<'_>) -> bool {
-        let mailbox = self.mailbox.as_deref();
+        // It is the last recipient's: it says nothing of the whole mail.
+        let mailbox = self
+            .mailbox
+            .as_deref()
+            .filter(|_| !visit.recipient.is_empty());
         mailbox.is_some_and(|mailbox| exemptions.recipients.entry(mailbox).is_some())
             || exemption(exemptions, visit, Circumstances::default()).is_some()
     }

@@ -10,6 +10,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// So long what is kept briefly is kept. The time told is a full second of the wait, so it may be that much later.
+pub(super) const BRIEF: Duration = Duration::from_secs(Grace::BRIEF.as_secs() + 1);
+
 /// One time told. It carries its own times, so that no later setting takes back what was told.
 #[derive(Debug)]
 pub(super) struct Appointment {
@@ -55,10 +58,8 @@ impl Appointment {
     /// The last moment at which all that it has is kept.
     pub(super) fn brief_end(&self) -> Moment {
         let brief = self.holds.iter().any(|hold| hold.brief);
-        // The time told is a full second of the wait.
-        let end = self.due.after(Grace::BRIEF).after(Duration::from_secs(1));
         if brief {
-            end.min(self.until)
+            self.due.after(BRIEF).min(self.until)
         } else {
             self.until
         }
@@ -86,6 +87,7 @@ pub(super) struct Appointments {
     /// How many each network has that nobody came for.
     unclaimed: HashMap<Block, usize, Secret>,
     seats: usize,
+    seats_of: HashMap<Block, usize, Secret>,
     /// Rows that have others or hold another number since they were handed out.
     changed: Vec<u64>,
 }
@@ -99,6 +101,7 @@ impl Appointments {
             expected: BTreeSet::new(),
             unclaimed: HashMap::with_hasher(secret),
             seats: 0,
+            seats_of: HashMap::with_hasher(secret),
             changed: Vec::new(),
         }
     }
@@ -110,6 +113,20 @@ impl Appointments {
     /// Guests of all.
     pub(super) fn seats(&self) -> usize {
         self.seats
+    }
+
+    /// Guests of this network's.
+    pub(super) fn seats_in(&self, block: Block) -> usize {
+        self.seats_of.get(&block).copied().unwrap_or(0)
+    }
+
+    fn count_seats(&mut self, block: Block, more: usize, less: usize) {
+        self.seats = self.seats + more - less;
+        let now = self.seats_in(block) + more - less;
+        match now {
+            0 => self.seats_of.remove(&block),
+            now => self.seats_of.insert(block, now),
+        };
     }
 
     pub(super) fn get(&self, id: u64) -> Option<&Appointment> {
@@ -139,10 +156,10 @@ impl Appointments {
         self.unclaimed.get(&block).copied().unwrap_or(0)
     }
 
-    /// Whether somebody of this network may come at `now`, for what was told.
+    /// Whether somebody of this network may come at `now`, for what was told: as long as load keeps its place.
     pub(super) fn expects(&self, client: IpAddr, now: Moment) -> bool {
         let block = Block::holding(client);
-        let first = (block, Moment::from_millis(i64::MIN), 0);
+        let first = (block, now.before(EARLY).before(BRIEF), 0);
         let mut own = self.expected.range(first..=(block, now, u64::MAX));
         // Those whose time is over are there until they are swept.
         own.any(|(_, _, id)| self.rows.get(id).is_some_and(|row| now <= row.until))
@@ -150,7 +167,7 @@ impl Appointments {
 
     /// Adds one that nobody came for yet.
     pub(super) fn insert(&mut self, id: u64, row: Appointment) {
-        self.seats += row.seats.len();
+        self.count_seats(row.block, row.seats.len(), 0);
         for name in row.seats.iter().flat_map(|seat| &seat.guest.0) {
             self.names.insert((*name, id));
         }
@@ -180,11 +197,12 @@ impl Appointments {
         for name in &guest.0 {
             self.names.insert((*name, id));
         }
-        self.seats += 1;
         row.seats.push(Seat {
             guest,
             inside: false,
         });
+        let block = row.block;
+        self.count_seats(block, 1, 0);
         self.touch(id);
         self.list(id);
     }
@@ -236,8 +254,8 @@ impl Appointments {
         let before = row.seats.len();
         row.seats
             .retain(|seat| !(seat.inside && guests.contains(&seat.guest)));
-        let remain = row.seats.len();
-        self.seats -= before - remain;
+        let (remain, block) = (row.seats.len(), row.block);
+        self.count_seats(block, 0, before - remain);
         self.touch(id);
         self.list(id);
         remain > 0
@@ -248,8 +266,9 @@ impl Appointments {
         for name in row.seats.iter().flat_map(|seat| &seat.guest.0) {
             self.names.remove(&(*name, id));
         }
-        self.seats -= row.seats.len();
+        let (block, seats) = (row.block, row.seats.len());
         row.seats.clear();
+        self.count_seats(block, 0, seats);
         self.list(id);
         let row = self.rows.remove(&id)?;
         self.ends.remove(&(row.listed.end?, id));

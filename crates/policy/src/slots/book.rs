@@ -7,7 +7,8 @@ use super::change::{Change, Stored};
 use super::clock::Clock;
 use super::count::{Counts, Tally};
 use super::{
-    Ask, Booking, Bounds, Charge, EARLY, GUESTS_MAX, Grace, Guest, Party, Took, Visit, Why,
+    Ask, Booking, Bounds, Charge, EARLY, GUESTS_MAX, Grace, Guest, HOLDS_MAX, Party, Took, Visit,
+    Why,
 };
 use crate::greylist::Secret;
 use crate::{Block, Moment};
@@ -42,6 +43,7 @@ pub struct Book {
 }
 
 /// One limit of an event, with its calendar.
+#[derive(Clone)]
 pub(super) struct Wanted<'a> {
     pub(super) ask: Ask<'a>,
     pub(super) rule: Arc<str>,
@@ -95,7 +97,6 @@ impl Book {
         self.sweep(now, SWEEP_MAX);
         let booking = self
             .come_back(visit, asks, now)
-            .or_else(|| self.share(visit, now).map(Ok))
             .unwrap_or_else(|| self.book(visit, asks, now));
         booking.unwrap_or_else(|(rule, why)| {
             self.tally.of(&rule).full += 1;
@@ -103,12 +104,15 @@ impl Book {
         })
     }
 
-    /// Whether one of these may come at `now`, for what it was told.
+    /// Whether one of these may come at `now`, for what it was told, and all of that is kept for it.
     pub fn comes(&mut self, guests: &[Guest], now: Moment) -> bool {
         let now = self.own_time(now);
         let id = self.appointments.of(guests, now);
         let row = id.and_then(|id| self.appointments.get(id));
-        row.is_some_and(|row| row.due <= now.after(EARLY) && now <= row.until)
+        row.is_some_and(|row| {
+            let is_kept = now <= row.brief_end() && !row.lapsed;
+            row.due <= now.after(EARLY) && is_kept
+        })
     }
 
     /// Whether somebody of this client's network may come at `now`, for what it was told.
@@ -120,13 +124,23 @@ impl Book {
     fn book(&mut self, visit: Visit<'_>, asks: &[Ask<'_>], now: Moment) -> Result<Booking, NoTime> {
         let client = visit.party.client;
         let wanted = self.open(asks, client, now)?;
-        let Some((at, rule)) = self.agree(&wanted, now)? else {
+        let agreed = self.agree(&wanted, now);
+        if let Ok(None) = agreed {
             let holds = self.take(&wanted, client, now);
             return Ok(Booking::Admitted {
                 charge: Charge(Took::Fresh(holds)),
                 kept: None,
             });
+        }
+        if let Some(shared) = self.share(visit, &wanted, now) {
+            return Ok(shared);
+        }
+        let Some((at, rule)) = agreed? else {
+            return Err((Arc::from(""), Why::Horizon));
         };
+        if wanted.len() > HOLDS_MAX {
+            return Err((rule, Why::Tables));
+        }
         let block = Block::holding(client);
         if let Some(why) = self.no_room(block, visit.guests.len(), now) {
             return Err((rule, why));
@@ -256,7 +270,9 @@ impl Book {
         let full = |book: &Self| {
             if book.appointments.unclaimed_in(block) >= book.bounds.per_network {
                 Some(Why::Network)
-            } else if book.appointments.seats() + guests > book.bounds.appointments {
+            } else if book.appointments.len() >= book.bounds.appointments
+                || !book.has_seats(block, guests)
+            {
                 Some(Why::Tables)
             } else {
                 None
@@ -266,6 +282,14 @@ impl Book {
         // There may be room yet: the sweep may not have come to all that are over.
         self.sweep(now, usize::MAX);
         full(self)
+    }
+
+    /// Whether so many guests more of this network may be told a time.
+    pub(super) fn has_seats(&self, block: Block, guests: usize) -> bool {
+        let own = self.appointments.seats_in(block) + guests;
+        let all = self.appointments.seats() + guests;
+        own <= self.bounds.per_network.saturating_mul(GUESTS_MAX)
+            && all <= self.bounds.appointments.saturating_mul(4)
     }
 
     /// Takes what was agreed on.

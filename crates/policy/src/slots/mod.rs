@@ -61,7 +61,8 @@ pub const EARLY: Duration = Duration::from_secs(2);
 pub struct Bounds {
     /// Unclaimed appointments of one /24 or /48, over all calendars (4).
     pub per_network: usize,
-    /// Guests of appointments over all (100,000). Who comes when they are full is told no time: others' promises stay.
+    /// Appointments over all (100,000), and a quarter of their guests. Who comes when they are full is told no time: others'
+    /// promises stay.
     pub appointments: usize,
     /// Calendars over all (100,000). Those that are as good as new go by themselves; then see [`self`].
     pub calendars: usize,
@@ -100,8 +101,12 @@ impl From<Holder> for Guest {
 }
 
 /// Guests that one appointment may have: a server has to take so many recipients of one mail (RFC 5321 §4.5.3.1.8), and
-/// senders send no more.
+/// most senders send no more. A network has four times as many at most, as it has four appointments.
 pub const GUESTS_MAX: usize = 100;
+
+/// What one appointment may have in calendars, which have to stay for it. So a thousand networks with four appointments
+/// each can't fill the table of calendars with promises.
+pub const HOLDS_MAX: usize = 24;
 
 /// Who it is in words: the client's network is what appointments are limited by, the rest is for whoever reads the
 /// stored rows. Cut to [`TEXT_MAX`] octets.
@@ -125,8 +130,10 @@ pub struct Visit<'a> {
     pub guests: &'a [Guest],
     /// In words.
     pub party: Party<'a>,
-    /// An appointment that has all that this event would ask for: where there is no room, it is shared.
+    /// What another guest of the same mail was told: where there is no room now, and there is then, it is shared.
     pub shared: Option<u64>,
+    /// An appointment of this rule that is early says nothing here.
+    pub besides: Option<&'a str>,
 }
 
 /// One limit that an event touches. Two of the same rule and key are one, of both costs.
@@ -148,6 +155,8 @@ pub struct Ask<'a> {
     /// Units are counted as they come, not as they were told: whoever comes back with more, or after another guest of the
     /// same appointment, is let in, and the rest counts at the next free slots. No further than to the horizon.
     pub exact: bool,
+    /// It is for the mail: guests who share an appointment share it.
+    pub once: bool,
 }
 
 /// How long a place is kept behind the time told.

@@ -71,9 +71,10 @@ impl Book {
                     asked,
                     due,
                     until,
-                    holds,
                     lapsed: false,
-                    came: false,
+                    // Once a guest was let in, it has nothing left.
+                    came: holds.is_empty(),
+                    holds,
                     listed: Listed::default(),
                 };
                 self.appointments.insert(id, row);

@@ -1,8 +1,11 @@
 //! Somebody who was told a time is here.
 
+use super::appointments::BRIEF;
 use super::book::{Book, NoTime, Wanted, whole_secs};
 use super::calendar::Hold;
-use super::{Ask, Booking, Charge, EARLY, GUESTS_MAX, Grace, Guest, Kept, Took, Visit, Why};
+use super::{
+    Ask, Booking, Charge, EARLY, GUESTS_MAX, Grace, Guest, HOLDS_MAX, Kept, Took, Visit, Why,
+};
 use crate::Moment;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +24,10 @@ impl Book {
             if now > row.until {
                 self.end(id, now);
                 continue;
+            }
+            let is_early = now.after(EARLY) < row.due;
+            if is_early && visit.besides.is_some_and(|rule| *rule == *row.rule) {
+                return None;
             }
             if now > row.brief_end() {
                 self.lapse(id, now);
@@ -68,12 +75,17 @@ impl Book {
             return Ok(Vec::new());
         };
         let is_first = !row.holds.is_empty() && row.is_empty_inside();
+        let rule_of = |hold: &Hold| {
+            let calendar = self.calendars.get(hold.calendar);
+            calendar.map(|calendar| calendar.rule.clone())
+        };
+        let rules: Vec<_> = row.holds.iter().filter_map(rule_of).collect();
+        // A limit that is new since it was told is not asked.
+        rest.retain(|wanted| !is_first || rules.contains(&wanted.rule));
         rest.retain_mut(|wanted| {
-            let mut own = row.holds.iter();
+            let mut own = row.holds.iter().filter(|_| is_first);
             let told = own.find(|hold| hold.calendar == wanted.calendar);
-            let told = told.map(|hold| hold.counted().units).filter(|_| is_first);
-            // A limit that is new since it was told is not asked.
-            let told = told.unwrap_or(if is_first { u64::MAX } else { 0 });
+            let told = told.map_or(0, |hold| hold.counted().units);
             wanted.ask.cost = wanted.ask.cost.saturating_sub(told);
             wanted.ask.cost > 0
         });
@@ -162,14 +174,12 @@ impl Book {
                 .with(hold, now, |calendar| calendar.holds += 1);
         }
         let wait_secs = whole_secs(at.since(now));
-        let wait = Duration::from_secs(wait_secs);
         self.appointments.change(id, |row| {
             row.holds.extend(holds);
             row.lapsed = false;
-            if let Some((at, rule)) = &agreed {
-                (row.due, row.rule) = (*at, rule.clone());
-                let until = now.after(wait).after(Grace::Lasting.span(wait));
-                row.until = row.until.max(until);
+            if let Some((at, _)) = &agreed {
+                row.due = *at;
+                row.until = row.until.max(at.after(BRIEF));
             }
         });
         let Some((_, rule)) = agreed else {
@@ -177,23 +187,53 @@ impl Book {
             return Ok(None);
         };
         self.keep(id, visit.party);
-        self.tally.of(&rule).told += 1;
+        // The same appointment goes on, for the statistics as well.
         Ok(Some(Booking::Told {
             id,
             rule,
             wait_secs,
-            first: true,
+            first: false,
             waited: None,
         }))
     }
 
-    /// One more of a mail that was told a time: it shares that.
-    pub(super) fn share(&mut self, visit: Visit<'_>, now: Moment) -> Option<Booking> {
+    /// One more of a mail that was told a time: it shares that, where all that it needs beyond the mail's own places has
+    /// room then.
+    pub(super) fn share(
+        &mut self,
+        visit: Visit<'_>,
+        wanted: &[Wanted<'_>],
+        now: Moment,
+    ) -> Option<Booking> {
         let id = visit.shared?;
         let row = self.appointments.get(id)?;
         let (rule, due) = (row.rule.clone(), row.due);
-        let comes_later = due > now.after(EARLY);
-        (comes_later && self.seat(id, visit.guests)).then(|| told_again(id, rule, due, None, now))
+        if due <= now.after(EARLY) {
+            return None;
+        }
+        let has = |calendar| row.holds.iter().any(|hold| hold.calendar == calendar);
+        let own = wanted
+            .iter()
+            .filter(|wanted| !(wanted.ask.once && has(wanted.calendar)));
+        let own: Vec<_> = own.cloned().collect();
+        let fits = |wanted: &Wanted<'_>| {
+            let calendar = self.calendars.get(wanted.calendar);
+            calendar.and_then(|calendar| calendar.earliest(due, wanted.ask.cost)) == Some(due)
+        };
+        if row.holds.len() + own.len() > HOLDS_MAX || !own.iter().all(fits) {
+            return None;
+        }
+        if !self.seat(id, visit.guests) {
+            return None;
+        }
+        let holds = self.take(&own, visit.party.client, due);
+        for hold in &holds {
+            self.calendars
+                .with(hold, now, |calendar| calendar.holds += 1);
+        }
+        self.appointments.change(id, |row| row.holds.extend(holds));
+        self.appointments.touch(id);
+        Some(told_again(id, rule, due, None, now))
     }
 
     /// These are told the same: who is not yet a guest is one now. Says whether there was room.
@@ -202,8 +242,10 @@ impl Book {
             if self.appointments.seats_guest(id, guest) {
                 continue;
             }
-            let seats = self.appointments.get(id).map_or(0, |row| row.seats.len());
-            if seats >= GUESTS_MAX || self.appointments.seats() >= self.bounds.appointments {
+            let Some(row) = self.appointments.get(id) else {
+                return false;
+            };
+            if row.seats.len() >= GUESTS_MAX || !self.has_seats(row.block, 1) {
                 return false;
             }
             self.appointments.seat(id, guest.clone());

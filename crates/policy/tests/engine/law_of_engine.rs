@@ -27,6 +27,9 @@ struct Limits {
     client: Option<(u64, u64)>,
     sender: Option<(u64, u64)>,
     recipients: Option<(u64, u64)>,
+    /// Mails of each recipient.
+    each: Option<(u64, u64)>,
+    connections: Option<(u64, u64)>,
     octets: Option<(u64, u64)>,
     day: Option<u64>,
     greylist: bool,
@@ -64,6 +67,16 @@ impl Limits {
                 Scope::Sender,
             ),
             (
+                self.each.as_ref().map(text),
+                Counted::Messages,
+                Scope::Recipient,
+            ),
+            (
+                self.connections.as_ref().map(text),
+                Counted::Connections,
+                Scope::Client,
+            ),
+            (
                 self.day.map(|count| format!("{count}/h")),
                 Counted::Messages,
                 Scope::SenderDomain,
@@ -98,19 +111,24 @@ fn limits() -> impl Strategy<Value = Limits> {
         rate(20, 4),
         rate(20, 4),
         rate(60, 5),
+        (rate(20, 3), rate(60, 9)),
         prop::option::of((20..200u64, 20..40u64)),
         day,
         any::<bool>(),
     )
         .prop_map(
-            |(load, client, sender, recipients, octets, day, greylist)| Limits {
-                load,
-                client,
-                sender,
-                recipients,
-                octets,
-                day,
-                greylist,
+            |(load, client, sender, recipients, (each, connections), octets, day, greylist)| {
+                Limits {
+                    load,
+                    client,
+                    sender,
+                    recipients,
+                    each,
+                    connections,
+                    octets,
+                    day,
+                    greylist,
+                }
             },
         )
 }
@@ -304,7 +322,8 @@ impl World {
                     .is_some_and(|told| self.comes_for_a_place(*told))
             });
             // Somebody was told a time and is here for it: it is let in at the door.
-            return if due && !self.reloaded {
+            // But connections have a limit of their own.
+            return if due && !self.reloaded && refusal.reason == Reason::Load {
                 Err(format!(
                     "refused at connect, {refusal:?}, when {left:?} are due"
                 ))

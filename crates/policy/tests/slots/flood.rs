@@ -91,6 +91,7 @@ fn a_calendar_is_not_booked_out() {
                 horizon: secs(900),
                 grace: Grace::Brief,
                 exact: false,
+                once: true,
                 ..ask("load", "", limit)
             }
         } else {
@@ -230,4 +231,29 @@ fn one_network_empties_nobody_elses_calendars() {
             assert!(again.is_ok_and(|wait| wait > 0), "{networks}: {again:?}");
         }
     }
+}
+
+/// Mails of a hundred recipients, of which one comes back: the others' seats are its network's, and few.
+#[test]
+fn one_network_takes_no_more_seats_than_its_share() {
+    let mut book = bounded(Bounds::default());
+    let rate: Limit = limit("60/h burst 1");
+    let mut seats = 0;
+    for n in 0..200u32 {
+        let key = format!("{n}@flood");
+        let own = [ask("sender", &key, rate)];
+        let at = START.after(secs(u64::from(n)));
+        assert_eq!(told(&mut book, n * 1_000, 1, &own, n.into()), Ok(0));
+        let guests: Vec<_> = (1..=100).map(|seat| guest(n * 1_000 + seat)).collect();
+        let booking = book.ask(visit(&guests, 1), &own, at);
+        seats += if matches!(booking, Booking::Told { .. }) {
+            100
+        } else {
+            0
+        };
+    }
+    assert_eq!(seats, 400);
+    let own = [ask("sender", "honest", rate)];
+    assert_eq!(told(&mut book, 1_000_000, 2, &own, 300), Ok(0));
+    assert_eq!(told(&mut book, 1_000_001, 2, &own, 300), Ok(60));
 }

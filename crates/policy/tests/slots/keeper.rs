@@ -91,6 +91,7 @@ impl Keeper for Real {
             guests: &guests,
             party: visit.party,
             shared: None,
+            besides: None,
         };
         let booking = self.book.ask(who, visit.asks, now);
         self.write();

@@ -52,6 +52,7 @@ impl Rules {
                 horizon: secs(900),
                 grace: Grace::Brief,
                 exact: false,
+                once: true,
                 ..ask("load", "", self.load)
             });
         }

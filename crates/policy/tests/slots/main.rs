@@ -52,6 +52,7 @@ fn ask<'a>(rule: &'a str, key: &'a str, limit: Limit) -> Ask<'a> {
         horizon: limit.period(),
         grace: Grace::Lasting,
         exact: false,
+        once: true,
     }
 }
 
@@ -79,5 +80,6 @@ fn visit(guests: &[Guest], network: u32) -> Visit<'_> {
         guests,
         party: party(network),
         shared: None,
+        besides: None,
     }
 }

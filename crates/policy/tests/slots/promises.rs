@@ -97,6 +97,7 @@ fn a_place_of_load_is_kept_for_five_seconds() {
         horizon: secs(900),
         grace: Grace::Brief,
         exact: false,
+        once: true,
         ..ask("load", "", limit("1/10s burst 1"))
     };
     play(

@@ -354,3 +354,127 @@ fn who_may_be_exempt_is_not_refused_as_it_connects() {
         assert_eq!(come(&mut world, Some("x.c.example")), OK);
     }
 }
+
+/// The usual pair of limits: one for the client, one for each recipient. A mail has one time all the same.
+#[test]
+fn recipients_with_room_of_their_own_share_the_mails_time() {
+    let mut world = World::new(limits([
+        limit(Counted::Messages, Scope::Client, "6/min burst 1"),
+        limit(Counted::Messages, Scope::Recipient, "60/h burst 1"),
+    ]));
+    assert_eq!(world.rcpt("192.0.2.9", "x@c.example", "x@d.example"), OK);
+    let six: Vec<_> = (0..6).map(|n| format!("{n}@d.example")).collect();
+    let six: Vec<_> = six.iter().map(String::as_str).collect();
+    assert_eq!(world.mail("192.0.2.1", "s@c.example", &six), waits(10, 6));
+    world.sleep(10);
+    assert_eq!(world.mail("192.0.2.1", "s@c.example", &six), [OK; 6]);
+    // Each of them has had its mail.
+    let told = world.mail("198.51.100.1", "t@c.example", &six[3..4]);
+    assert_eq!(told, ["450 4.2.1 TIME=50 Too much mail for this recipient"]);
+}
+
+/// One that is full itself has a time of its own, and is no reason for the others to wait for it.
+#[test]
+fn a_recipient_that_is_full_has_its_own_time() {
+    let mut world = World::new(limits([
+        limit(Counted::Messages, Scope::Client, "6/min burst 1"),
+        limit(Counted::Messages, Scope::Recipient, "60/h burst 1"),
+    ]));
+    assert_eq!(world.rcpt("198.51.100.9", "x@c.example", ALL[1]), OK);
+    assert_eq!(world.rcpt("192.0.2.9", "x@c.example", "x@d.example"), OK);
+    let own = "450 4.2.1 TIME=60 Too much mail for this recipient";
+    let mut told = waits(10, 3);
+    told.insert(1, own.to_owned());
+    assert_eq!(world.mail("192.0.2.1", "s@c.example", &ALL), told);
+    world.sleep(10);
+    let others = [ALL[0], ALL[2], ALL[3]];
+    assert_eq!(world.mail("192.0.2.1", "s@c.example", &others), [OK; 3]);
+    world.sleep(50);
+    assert_eq!(world.mail("192.0.2.1", "s@c.example", &ALL[1..2]), [OK]);
+}
+
+/// An exempt recipient says nothing of the whole mail, wherever it stands.
+#[test]
+fn the_last_recipient_is_no_passport_for_the_others() {
+    let octets = limit(Counted::Octets, Scope::Client, "1/h burst 1");
+    let mut world = World::new(Rules {
+        exempt: Exempt {
+            visit: crate::greylist::Exemptions {
+                recipients: [ALL[1]].iter().collect(),
+                ..Exempt::default().visit
+            },
+            ..Exempt::default()
+        },
+        ..limits([octets])
+    });
+    let mut session = Session::default();
+    for to in &ALL[..2] {
+        session.mailbox = Some((*to).to_owned());
+        let said = world.say(&mut session, rcpt("192.0.2.1", "s@c.example", to));
+        assert_eq!(said, OK);
+    }
+    let end = Event {
+        size: 1_000,
+        ..event(Stage::Message, "192.0.2.1", "s@c.example", "")
+    };
+    assert_ne!(world.say(&mut session, end), OK);
+}
+
+/// A time that was told for one recipient's octets is none for others'.
+#[test]
+fn octets_count_for_each_recipient_that_comes() {
+    let octets = limit(Counted::Octets, Scope::Recipient, "600/h burst 100");
+    let mut world = World::new(limits([octets]));
+    let wait = "450 4.2.1 TIME=60 Too much mail for this recipient";
+    assert_eq!(world.content("x@c.example", &ALL[..1], 100), OK);
+    assert_eq!(world.content("s@c.example", &ALL[..1], 10), wait);
+    world.sleep(60);
+    assert_eq!(world.content("s@c.example", &ALL, 300), OK);
+    for to in &ALL[1..] {
+        // What could be had at once is left; the next 300 slots are not.
+        let said = world.content("y@c.example", &[to], 101);
+        assert!(said.starts_with("450 4.2.1 TIME=24"), "{to}: {said}");
+    }
+}
+
+/// Its connection's own time, which is later, does not stand before a mail's, which has come.
+#[test]
+fn who_comes_for_a_mail_is_let_in_whatever_its_connection_was_told() {
+    let connections = limit(Counted::Connections, Scope::Client, "100/h burst 50");
+    let mut world = World::new(load("6/min burst 1", [connections]));
+    let connect = event(Stage::Connect, "192.0.2.1", "", "");
+    let mut session = Session::default();
+    assert_eq!(world.say(&mut session, connect), OK);
+    let mail = |sender| rcpt("192.0.2.1", sender, ALL[0]);
+    assert_eq!(world.say(&mut session, mail("1@c.example")), OK);
+    let now = world.now();
+    world.engine.taken(&mut session, now);
+    let wait = |code: u16, secs| format!("{code} 4.3.2 TIME={secs} Too busy");
+    assert_eq!(world.say(&mut session, mail("2@c.example")), wait(451, 10));
+    let mut other = Session::default();
+    assert_eq!(world.say(&mut other, connect), wait(421, 20));
+    world.sleep(10);
+    let mut session = Session::default();
+    assert_eq!(world.say(&mut session, connect), OK);
+    assert_eq!(world.say(&mut session, mail("2@c.example")), OK);
+    // And the connection's own time stands.
+    world.sleep(10);
+    let mut session = Session::default();
+    assert_eq!(world.say(&mut session, connect), OK);
+}
+
+/// Who did not come for what it was told has no open door for the rest of the day.
+#[test]
+fn a_mail_that_is_expected_opens_the_door_for_a_moment() {
+    let quota = limit(Counted::Messages, Scope::Sender, "1/d");
+    let mut world = World::new(load("1/min burst 1", [quota]));
+    let sender = "s@c.example";
+    assert_eq!(world.mail("192.0.2.1", sender, &ALL[..1]), [OK]);
+    let told = world.mail("192.0.2.1", sender, &ALL[..1]);
+    assert!(told[0].contains("TIME="), "{told:?}");
+    let connect = event(Stage::Connect, "192.0.2.1", "", "");
+    world.sleep(2 * 86_400);
+    let said = [(); 3].map(|()| world.say(&mut Session::default(), connect));
+    assert_eq!(said[0], OK);
+    assert!(said[1].starts_with("421 "), "{said:?}");
+}
