@@ -1,7 +1,10 @@
-//! Many clients, one mail each, all at once, against one load limit; in virtual time, from one seed.
+//! Many clients, one mail each, all at once, against one load limit; in virtual time, from one seed. They meet the whole
+//! engine, at connect and with a recipient, as at a server's door.
 
+use policy::engine::{Engine, Greylisting, LastingKey, Mode, Rules, Session};
+use policy::greylist::Secret;
 use policy::slots::{Ask, Book, Booking, Bounds, Grace, Holder, Limit, Party, Visit};
-use policy::{Moment, greylist::Secret};
+use policy::{Event, Moment, Stage, Verdict};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -47,7 +50,7 @@ impl Outcome {
 
 /// Lets so many clients, each of a network of its own, come at once.
 pub(crate) fn run(clients: u32, limit: Limit, how: Clients, seed: u64) -> Outcome {
-    let mut book = Book::new(Bounds::default(), Secret::new([seed, seed]));
+    let mut receiver = Receiver::new(limit, how, seed);
     let mut random = Random(seed);
     let mut events: BinaryHeap<_> = (0..clients)
         .map(|client| Reverse((START, client)))
@@ -61,7 +64,7 @@ pub(crate) fn run(clients: u32, limit: Limit, how: Clients, seed: u64) -> Outcom
     while let Some(Reverse((now, client))) = events.pop() {
         outcome.attempts += 1;
         tries[client as usize] += 1;
-        let told = match visit(&mut book, limit, how, client, now) {
+        let told = match receiver.visit(client, now) {
             Ok(()) => {
                 outcome.accepted += 1;
                 outcome.gone_after = now.since(START);
@@ -84,36 +87,97 @@ pub(crate) fn run(clients: u32, limit: Limit, how: Clients, seed: u64) -> Outcom
     outcome
 }
 
-/// One attempt; `Err` with what was told.
-fn visit(
-    book: &mut Book,
-    limit: Limit,
-    how: Clients,
-    client: u32,
+/// Who is asked.
+enum Receiver {
+    /// The rules as they are.
+    Keeps(Box<Engine>),
+    /// The same limit, of a receiver that keeps no places.
+    Forgets(Box<Book>, Limit),
+}
+
+impl Receiver {
+    fn new(limit: Limit, how: Clients, seed: u64) -> Self {
+        let secret = Secret::new([seed, seed]);
+        if how == Clients::Untold {
+            return Self::Forgets(Box::new(Book::new(Bounds::default(), secret)), limit);
+        }
+        let rules = Rules {
+            greylist: Greylisting {
+                mode: Mode::Off,
+                ..Greylisting::default()
+            },
+            load: Some(limit),
+            ..Rules::default()
+        };
+        Self::Keeps(Box::new(Engine::new(rules, secret, LastingKey([7; 16]))))
+    }
+
+    /// One attempt; `Err` with what was told.
+    fn visit(&mut self, client: u32, now: Moment) -> Result<(), Option<Duration>> {
+        let address = IpAddr::V4(Ipv4Addr::from((10 << 24) | (client << 8) | 1));
+        match self {
+            Self::Keeps(engine) => {
+                let said = session(engine, address, client, now);
+                engine.book.take_changes();
+                said
+            }
+            Self::Forgets(book, limit) => once(book, *limit, address, client, now),
+        }
+    }
+}
+
+/// A connection, and its mail.
+fn session(
+    engine: &mut Engine,
+    client: IpAddr,
+    number: u32,
     now: Moment,
 ) -> Result<(), Option<Duration>> {
-    let horizon = match how {
-        Clients::Untold => Duration::ZERO,
-        Clients::Obey | Clients::Ignore => Duration::from_secs(15 * 60),
-    };
+    let sender = format!("s@c{number}.example");
+    let mut session = Session::default();
+    for stage in [Stage::Connect, Stage::Recipient] {
+        let is_mail = stage == Stage::Recipient;
+        let event = Event {
+            stage,
+            client,
+            helo: "mx.c.example",
+            user: None,
+            sender: if is_mail { &sender } else { "" },
+            recipient: if is_mail { "r@here.example" } else { "" },
+            size: 0,
+        };
+        if let Verdict::Refuse(refusal) = engine.judge(&mut session, &event, now) {
+            return Err(refusal.wait_secs.map(Duration::from_secs));
+        }
+    }
+    engine.taken(&mut session, now);
+    Ok(())
+}
+
+fn once(
+    book: &mut Book,
+    limit: Limit,
+    client: IpAddr,
+    number: u32,
+    now: Moment,
+) -> Result<(), Option<Duration>> {
     let ask = Ask {
         rule: "load",
         key: "",
         limit,
         cost: 1,
-        horizon,
+        horizon: Duration::ZERO,
         grace: Grace::Brief,
         exact: false,
         once: true,
     };
-    let party = Party {
-        client: IpAddr::V4(Ipv4Addr::from((10 << 24) | (client << 8) | 1)),
-        sender: "",
-        recipient: "",
-    };
     let visit = Visit {
-        guests: &[Holder(client.into()).into()],
-        party,
+        guests: &[Holder(number.into()).into()],
+        party: Party {
+            client,
+            sender: "",
+            recipient: "",
+        },
         shared: None,
         besides: None,
     };
@@ -124,8 +188,7 @@ fn visit(
             book.spend(charge, now);
             Ok(())
         }
-        Booking::Told { wait_secs, .. } => Err(Some(Duration::from_secs(wait_secs))),
-        Booking::Full { .. } => Err(None),
+        Booking::Told { .. } | Booking::Full { .. } => Err(None),
     }
 }
 
