@@ -61,7 +61,8 @@ impl Engine {
         session.connected = true;
         match event.stage {
             Stage::Connect => {
-                session.placed |= load.is_some();
+                // An appointment that was told without load has none.
+                session.placed |= charge.as_ref().is_some_and(Charge::has_brief);
                 // It is there: nothing can give that back.
                 if let Some(charge) = charge {
                     self.book.spend(charge, now);

@@ -258,6 +258,12 @@ pub(super) enum Took {
 }
 
 impl Charge {
+    /// Whether it took what is kept briefly: a place of the load's.
+    pub fn has_brief(&self) -> bool {
+        let (Took::Fresh(holds) | Took::Claimed { holds, .. }) = &self.0;
+        holds.iter().any(|hold| hold.brief)
+    }
+
     /// What the limits count for it, and when.
     pub fn counted(&self) -> impl Iterator<Item = Counted> + '_ {
         let (holds, rest) = match &self.0 {

@@ -371,12 +371,14 @@ impl Checker<'_> {
                     return breach("was not waited for");
                 }
                 self.promises.remove(&(who, promise.nth));
+                // Whoever may have another one as well may have used that.
+                let promise = (!self.vague.contains(&who)).then_some(promise);
                 self.inside.push(Guest {
                     who,
                     ticket,
                     units,
                     kept: true,
-                    promise: Some(promise),
+                    promise,
                     epoch,
                 });
                 Ok(())
