@@ -218,7 +218,7 @@ impl Directory {
     }
 
     /// Follows an alias as it is configured, so that what is wrong with it is known before a mail comes. `domains`: those
-    /// whose mailboxes are here. Returns the final addresses.
+    /// whose mailboxes are here. Returns the final addresses; of a name without a domain those in each domain.
     ///
     /// # Errors
     /// As [`Directory::expand`].
@@ -226,25 +226,25 @@ impl Directory {
         &self,
         name: &str,
         domains: &[String],
-    ) -> Result<Vec<String>, AliasTrouble> {
-        let starts: Vec<String> = match name.strip_prefix('@') {
+    ) -> Result<Vec<Vec<String>>, AliasTrouble> {
+        let starts: Vec<Vec<String>> = match name.strip_prefix('@') {
             Some(domain) => {
                 let to = self.aliases.get(&normal(name)).into_iter().flatten();
-                to.map(|to| completed(to, domain)).collect()
+                vec![to.map(|to| completed(to, domain)).collect()]
             }
-            None if name.contains('@') => vec![name.to_owned()],
+            None if name.contains('@') => vec![vec![name.to_owned()]],
             // Then the host's own name is the one that there is.
-            None if domains.is_empty() => vec![completed(name, self.routing.meant(""))],
+            None if domains.is_empty() => vec![vec![completed(name, self.routing.meant(""))]],
             None => domains
                 .iter()
-                .map(|domain| completed(name, domain))
+                .map(|domain| vec![completed(name, domain)])
                 .collect(),
         };
-        let mut all = Vec::new();
-        for start in &starts {
-            all.extend(self.expand(start)?);
-        }
-        Ok(all)
+        let follow = |starts: &Vec<String>| {
+            let all: Result<Vec<_>, _> = starts.iter().map(|start| self.expand(start)).collect();
+            all.map(|all| all.concat())
+        };
+        starts.iter().map(follow).collect()
     }
 
     /// Whether mailboxes of this domain are here; of none: whether those of any are.

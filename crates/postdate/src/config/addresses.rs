@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use policy::lists::Subject;
-use smtp::server::{is_address, is_domain};
+use smtp::server;
 
 use super::rules::{Found, Wrong};
 use super::{Config, Local};
@@ -38,6 +38,21 @@ fn check_domains(config: &Config, found: &mut Found) {
     }
 }
 
+/// As RCPT takes it, or with the dot at its end that a name has in the DNS.
+fn is_domain(text: &str) -> bool {
+    let bare = without_dot(text);
+    server::is_domain(bare) || server::is_literal(bare)
+}
+
+/// The same of an address.
+fn is_address(text: &str) -> bool {
+    server::is_address(without_dot(text))
+}
+
+fn without_dot(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
+}
+
 fn no_domain(text: &str) -> String {
     format!("\"{text}\" is no domain: write example.org, each by its name")
 }
@@ -57,7 +72,7 @@ fn check_lists(config: &Config, found: &mut Found) {
             found.add(Wrong::new(key, what));
         }
     }
-    let is_name = |name: &str| is_domain(name.strip_prefix('.').unwrap_or(name));
+    let is_name = |name: &str| server::is_domain(name.strip_prefix('.').unwrap_or(name));
     for name in exempt.names.iter().filter(|name| !is_name(name)) {
         let what = format!(
             "\"{name}\" is no host's name: write mail.example.org, or .example.org for all below it"
@@ -138,7 +153,7 @@ fn check_aliases(config: &Config, found: &mut Found) {
             .and_then(|()| check_targets(to))
             .and_then(
                 |()| match directory.try_alias(name, &config.local.domains) {
-                    Ok(all) => lead_somewhere(&all, &directory),
+                    Ok(ways) => lead_somewhere(&ways, &directory),
                     Err(_) if in_circles => Ok(()),
                     Err(trouble) => {
                         in_circles = true;
@@ -164,7 +179,8 @@ fn check_alias_name(name: &str, directory: &Directory) -> Result<(), String> {
         Some(("", _)) => Ok(()),
         Some(_) if is_address(name) => Ok(()),
         None if !is_user(name) => Err("is no user's name: write anna, anna@example.org or @example.org".to_owned()),
-        None if !directory.is_local("") => {
+        // `<postmaster>` has no domain, and is always here.
+        None if !directory.is_local("") && !name.eq_ignore_ascii_case("postmaster") => {
             Err("no domain is local, so write it with its domain".to_owned())
         }
         None => Ok(()),
@@ -188,8 +204,13 @@ fn is_user(name: &str) -> bool {
     is_address(&format!("{name}@localhost"))
 }
 
-fn lead_somewhere(all: &[String], directory: &Directory) -> Result<(), String> {
-    match all.iter().find(|to| directory.find(to) == At::Nobody) {
+/// One that is written without a domain is meant where it leads to somebody: not in all domains need its names be there.
+fn lead_somewhere(ways: &[Vec<String>], directory: &Directory) -> Result<(), String> {
+    let to_nobody = ways
+        .iter()
+        .map(|all| all.iter().find(|to| directory.find(to) == At::Nobody));
+    let in_each: Option<Vec<_>> = to_nobody.collect();
+    match in_each.and_then(|in_each| in_each.first().copied()) {
         Some(nobody) => Err(format!(
             "leads to {nobody}, and that is nobody here: name it in local.mailboxes"
         )),

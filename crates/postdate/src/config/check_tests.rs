@@ -230,7 +230,7 @@ fn what_cannot_work_is_not_good() {
         ),
         (
             "[delivery]\nhelo = \"a b\"\nport = 0\nconnect_timeout = \"0s\"\n[limits]\nmessage_size = \"0\"\nmax_received = 0\n",
-            "2: delivery.helo: write a host name such as mail.example.org\n\
+            "2: delivery.helo: write a host name such as mail.example.org, or [192.0.2.1] for a host without one\n\
              p.toml:3: delivery.port: must be at least 1\n\
              p.toml:4: delivery.connect_timeout: must be at least 1s\n\
              p.toml:6: limits.message_size: RFC 5321 §4.5.3.1.7 asks for at least 64KiB\n\
@@ -268,6 +268,14 @@ fn what_works_is_good() {
         // One who has left, and whose mail this machine's programs still send.
         "[aliases]\n\"gone@far.example\" = [\"a@b.example\"]\n",
         "[queue]\nlifetime = \"2h\"\n",
+        // In one of the domains it leads to somebody.
+        "[local]\ndomains = [\"a.example\", \"b.example\"]\nmailboxes = { \"anna@b.example\" = \"m\" }\n[aliases]\npostmaster = [\"anna\"]\n",
+        "[delivery]\nhelo = \"[IPv6:2001:db8::1]\"\n",
+        "[local]\ndomains = [\"[192.0.2.1]\"]\nmailboxes = { \"*@[192.0.2.1]\" = \"{user}\" }\n[aliases]\n\"@[192.0.2.1]\" = [\"anna\"]\n",
+        "[local]\ndomains = [\"a.example.\"]\nmailboxes = { \"anna@a.example.\" = \"m\" }\n[aliases]\n\"@a.example.\" = [\"anna@a.example.\"]\n",
+        "[relay]\ndomains = [\"[192.0.2.1]\", \"a.example.\"]\n[delivery.routes]\n\"[192.0.2.1]\" = \"b\"\n\"a.example.\" = \"b\"\n",
+        // Mail for a postmaster without a domain comes here, and nothing else.
+        "[local]\ndomains = []\n[delivery]\nsmarthost = \"b\"\n[aliases]\npostmaster = [\"a@b.example\"]\n",
         "[exempt]\ndomains = [\"@a.example\", \"b@c.example\"]\nrecipients = [\"postmaster\"]\n",
     ] {
         if let Err(err) = parse(text, Path::new("p.toml")) {
@@ -384,6 +392,10 @@ fn an_alias_that_leads_nowhere_is_named_with_its_way() {
         (
             "\"@h.example\" = [\"rest\"]",
             "5: aliases.\"@h.example\": leads to itself, and rest@h.example has no mailbox in local.mailboxes",
+        ),
+        (
+            "\"all\" = [\"bob\", \"eve\"]",
+            "5: aliases.all: leads to eve@h.example, and that is nobody here: name it in local.mailboxes",
         ),
         (
             "\"nobody@h.example\" = []",

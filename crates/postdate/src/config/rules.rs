@@ -75,10 +75,11 @@ fn check_names(config: &Config, found: &mut Found) {
         "hostname",
         "write a host name such as mail.example.org",
     );
+    let helo = config.delivery.helo.as_deref();
     found.require(
-        config.delivery.helo.as_deref().is_none_or(is_name),
+        helo.is_none_or(|helo| is_name(helo) || smtp::server::is_literal(helo)),
         "delivery.helo",
-        "write a host name such as mail.example.org",
+        "write a host name such as mail.example.org, or [192.0.2.1] for a host without one",
     );
     found.require(
         !config.listen.is_empty(),

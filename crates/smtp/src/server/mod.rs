@@ -27,7 +27,7 @@ mod session;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use grammar::{is_address, is_domain};
+pub use grammar::{is_address, is_domain, is_literal};
 pub use session::Session;
 
 use crate::envelope::{Recipient, Sender};

@@ -12,4 +12,4 @@ mod xtext;
 pub(super) use command::{Chunk, Command, parse};
 pub(super) use params::{MailParams, RcptParams};
 pub(super) use path::Mailbox;
-pub use path::{is_address, is_domain};
+pub use path::{is_address, is_domain, is_literal};

@@ -125,8 +125,9 @@ fn is_label(label: &str) -> bool {
     fits && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(plain)
 }
 
-/// `[192.0.2.1]` or `[IPv6:2001:db8::1]` (RFC 5321 §4.1.3).
-fn is_literal(domain: &str) -> bool {
+/// Whether this is an address in the place of a domain: `[192.0.2.1]` or `[IPv6:2001:db8::1]` (RFC 5321 §4.1.3).
+#[must_use]
+pub fn is_literal(domain: &str) -> bool {
     let Some(inside) = domain.strip_prefix('[').and_then(|d| d.strip_suffix(']')) else {
         return false;
     };
