@@ -70,6 +70,23 @@ fn a_mail_that_no_time_will_do_for_is_refused_for_good() {
     assert!(line.get("no_hint").is_none(), "{line}");
 }
 
+/// What would come back as a notice, to a sender that may be made up, is refused.
+#[test]
+fn an_alias_is_nobodys_where_it_leads_to_nobody() {
+    let dir = TempDir::new();
+    let node = Node::start(
+        &dir,
+        "node",
+        "[local]\ndomains = [\"here.test\", \"b.test\"]\nmailboxes = { \"bob@here.test\" = \"mail/bob\" }\n\
+         [aliases]\n\"sales\" = [\"bob\"]\n\"all\" = [\"bob\", \"bob@here.test\"]\n",
+    );
+    let mut client = Client::connect(node.address);
+    client.ask("MAIL FROM:<a@far.test>", "250 ");
+    client.ask("RCPT TO:<sales@here.test>", "250 ");
+    client.ask("RCPT TO:<sales@b.test>", "550 5.1.1 ");
+    client.ask("RCPT TO:<all@b.test>", "250 ");
+}
+
 #[test]
 fn a_hint_that_is_turned_off_is_no_riddle() {
     let dir = TempDir::new();

@@ -203,17 +203,7 @@ impl Gate {
             return Decision::Accept;
         };
         let address = candidate.address.as_str();
-        let refusal = match site.directory.find(address) {
-            Found::Mailbox(_) => None,
-            Found::Alias(_) => site.directory.expand(address).err().map(|trouble| {
-                tracing::error!(target: "smtp", to = %address, ?trouble, "an alias can't be followed: correct [aliases]");
-                refuse(451, Status(4, 3, 5), address, "Recipient address rejected: its alias is out of order here")
-            }),
-            Found::Nobody => Some(refuse(550, Status(5, 1, 1), address, "Recipient address rejected: User unknown")),
-            Found::Elsewhere if visitor.may_relay(&site) || site.relays_to(domain_of(address)) => None,
-            Found::Elsewhere => Some(refuse(554, Status(5, 7, 1), address, "Relay access denied")),
-        };
-        if let Some(reply) = refusal {
+        if let Some(reply) = not_taken(&site, visitor, address) {
             log_refusal(Stage::Recipient, session, visitor, address, &reply, None);
             return Decision::Refuse(reply);
         }
@@ -415,6 +405,40 @@ fn by_what(refusal: &Refusal) -> String {
     match &refusal.rule {
         Some(rule) => format!("reason={reason}, rule={rule}"),
         None => format!("reason={reason}"),
+    }
+}
+
+/// Why mail for this address is not taken from this client, whatever the rules say.
+fn not_taken(site: &Site, visitor: &Visitor, address: &str) -> Option<Reply> {
+    let unknown = || {
+        refuse(
+            550,
+            Status(5, 1, 1),
+            address,
+            "Recipient address rejected: User unknown",
+        )
+    };
+    match site.directory.find(address) {
+        Found::Mailbox(_) => None,
+        Found::Alias(_) => match site.directory.expand(address) {
+            // One that is written without a domain need not lead to somebody in each.
+            Ok(all) => {
+                let is_nobody = |to: &String| site.directory.find(to) == Found::Nobody;
+                all.iter().all(is_nobody).then(unknown)
+            }
+            Err(trouble) => {
+                tracing::error!(target: "smtp", to = %address, ?trouble, "an alias can't be followed: correct [aliases]");
+                Some(refuse(
+                    451,
+                    Status(4, 3, 5),
+                    address,
+                    "Recipient address rejected: its alias is out of order here",
+                ))
+            }
+        },
+        Found::Nobody => Some(unknown()),
+        Found::Elsewhere if visitor.may_relay(site) || site.relays_to(domain_of(address)) => None,
+        Found::Elsewhere => Some(refuse(554, Status(5, 7, 1), address, "Relay access denied")),
     }
 }
 
