@@ -138,7 +138,8 @@ impl Directory {
         }
         let user = untagged.unwrap_or(user);
         let user = user.as_str();
-        let is_home = domain == self.routing.meant("");
+        let only_aliases = self.routing.has_only_aliases(&written);
+        let is_home = domain == self.routing.meant("") && !only_aliases;
         // Notices come from it: whoever answers one is heard, also where any name would do.
         if user == "mailer-daemon" && is_home {
             return Found::Alias(vec!["postmaster".to_owned()]);
@@ -150,7 +151,7 @@ impl Directory {
             return found;
         }
         match user {
-            "postmaster" => Found::Mailbox(self.of_postmaster(&written)),
+            "postmaster" if !only_aliases => Found::Mailbox(self.of_postmaster(&written)),
             // What programs send to it is not lost, whoever reads it.
             "root" if is_home => Found::Alias(vec!["postmaster".to_owned()]),
             _ if self.routing.is_open(&written) => Found::Elsewhere,
@@ -344,9 +345,10 @@ impl Directory {
                 let user = unquoted(local_part_of(address));
                 let named = self.named(&user, domain);
                 let any_user = !self.routing.is_open(&written);
+                let postmaster = user == "postmaster" && !self.routing.has_only_aliases(&written);
                 named
                     .or_else(|| self.of_any_user(&user, domain).filter(|_| any_user))
-                    .or_else(|| (user == "postmaster").then(|| self.of_postmaster(domain)))
+                    .or_else(|| postmaster.then(|| self.of_postmaster(domain)))
             }
             Found::Elsewhere | Found::Nobody => None,
         }

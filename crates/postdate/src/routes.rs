@@ -79,6 +79,12 @@ impl Routing {
         self.is_open && self.is_own_name(domain)
     }
 
+    /// As [`Routing::is_open`], and a smarthost is there for all mail: it knows root and the postmaster too (a satellite).
+    /// Only what an alias names is here.
+    pub(crate) fn has_only_aliases(&self, domain: &str) -> bool {
+        self.smarthost.is_some() && self.is_open(domain)
+    }
+
     fn is_own_name(&self, domain: &str) -> bool {
         self.own_names.iter().any(|name| name == domain)
     }

@@ -165,6 +165,36 @@ fn the_hosts_name_may_be_elsewhere() {
     }
 }
 
+/// What programs send goes on to the smarthost, as before the host's name was one of ours: here nobody would read it.
+#[test]
+fn of_a_satellites_name_only_aliases_are_here() {
+    let host = "hostname = \"web1.example.com\"\n[delivery]\nsmarthost = \"relay.example:25\"\n";
+    let aliases = "[aliases]\nroot = [\"admin@example.com\"]\n\
+                   \"postmaster@web1.example.com\" = [\"postmaster@web1.example.com\", \"x@y.example\"]\n";
+    let here = directory(host);
+    for user in ["root", "postmaster", "MAILER-DAEMON", "anna", "root+tag"] {
+        let address = format!("{user}@Web1.example.com");
+        assert_eq!(here.find(&address), Found::Elsewhere, "{address}");
+        let to = here.destination(&address).to_string();
+        assert_eq!(to, "[relay.example]:25", "{address}");
+    }
+    for address in ["postmaster", "root@localhost", "postmaster@localhost"] {
+        let found = here.find(address);
+        assert!(matches!(found, Found::Mailbox(_)), "{address}: {found:?}");
+        assert_eq!(here.destination(address), Destination::Local, "{address}");
+    }
+    let here = directory(&format!("{host}{aliases}"));
+    for (user, expected) in [
+        ("root", "admin@example.com"),
+        ("postmaster", "postmaster@web1.example.com x@y.example"),
+    ] {
+        let all = here.expand(&format!("{user}@web1.example.com"));
+        let all = all.expect("no loop");
+        assert_eq!(all.join(" "), expected);
+        assert_eq!(here.destination(&all[0]).to_string(), "[relay.example]:25");
+    }
+}
+
 /// What programs send, and answers to our notices, are kept in any case.
 #[test]
 fn root_and_the_mailer_daemon_are_the_postmaster() {
