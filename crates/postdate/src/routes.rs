@@ -25,7 +25,6 @@ impl Routing {
     /// From a configuration that was checked.
     pub(crate) fn new(config: &Config) -> Self {
         let hop = |text: &String| parse_hop(text).ok();
-        let route = |text: &String| parse_route(text).ok();
         let local = &config.local.domains;
         let mut routing = Self {
             local: local.iter().map(|domain| normal_domain(domain)).collect(),
@@ -36,7 +35,9 @@ impl Routing {
                 .delivery
                 .routes
                 .iter()
-                .filter_map(|(domain, text)| Some((normal_domain(domain), route(text)?)))
+                .filter_map(|(domain, text)| {
+                    Some((normal_domain(domain), parse_route(domain, text).ok()?))
+                })
                 .collect(),
             smarthost: config.delivery.smarthost.as_ref().and_then(hop),
         };
@@ -124,11 +125,17 @@ pub(crate) fn normal_domain(domain: &str) -> String {
 /// What the value of a route or a mailbox begins with that leads to an LMTP server.
 const LMTP: &str = "lmtp:";
 
-/// Reads a route: a next hop, or `lmtp:` and an LMTP server.
+/// The value of a route for a domain that has no host of its own. A host may be called `mx`, and none ends in a colon.
+const BY_MX: &str = "mx:";
+
+/// Reads the route of a domain: a next hop, `lmtp:` and an LMTP server, or `mx:` (whatever else is for all mail).
 ///
 /// # Errors
 /// In words.
-pub(crate) fn parse_route(text: &str) -> Result<Destination, String> {
+pub(crate) fn parse_route(domain: &str, text: &str) -> Result<Destination, String> {
+    if text == BY_MX {
+        return Ok(Destination::Mx(normal_domain(domain)));
+    }
     match text.strip_prefix(LMTP) {
         Some(server) => parse_lmtp(server).map(Destination::Lmtp),
         None => parse_hop(text),
@@ -206,7 +213,7 @@ mod tests {
         let config: Config = toml::from_str(
             "[local]\ndomains = [\"Home.example\"]\nmailboxes = {}\n\
              [delivery.routes]\n\"Partner.example\" = \"mx.partner.example:2525\"\n\"v6.example\" = \"[2001:db8::1]\"\n\
-             \"boxes.example\" = \"lmtp:inet:Mail.example\"\n",
+             \"boxes.example\" = \"lmtp:inet:Mail.example\"\n\"Direct.example.\" = \"mx:\"\n\"short.example\" = \"mx\"\n",
         )
         .expect("a configuration");
         let plain = Directory::new(&config);
@@ -233,6 +240,8 @@ mod tests {
                 "lmtp:inet:[mail.example]:24",
                 "lmtp:inet:[mail.example]:24",
             ),
+            ("a@direct.example", "direct.example", "direct.example"),
+            ("a@short.example", "[mx]:25", "[mx]:25"),
             ("a@else.example", "else.example", "[relay.example]:25"),
             (
                 "a@bücher.example",
@@ -271,8 +280,9 @@ mod tests {
             "lmtp:inet:",
             "lmtp:inet:a b",
             "lmtp:127.0.0.1:24",
+            "mx:a.example",
         ] {
-            assert!(parse_route(text).is_err(), "{text:?}");
+            assert!(parse_route("a.example", text).is_err(), "{text:?}");
         }
     }
 }

@@ -135,7 +135,7 @@ fn check_routes(config: &Config, found: &mut Found) {
         found.add(Wrong::new("delivery.smarthost", what));
     }
     for (domain, hop) in &delivery.routes {
-        let wrong = match crate::routes::parse_route(hop) {
+        let wrong = match crate::routes::parse_route(domain, hop) {
             Err(what) => what,
             Ok(_) if !is_domain(domain) => no_domain(domain),
             Ok(_) => continue,

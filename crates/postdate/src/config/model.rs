@@ -286,7 +286,7 @@ impl Default for Queue {
 pub(crate) struct Delivery {
     /// Everything that is not local goes there.
     pub(crate) smarthost: Option<String>,
-    /// Domain → next hop (`host:port`, `[192.0.2.1]:25`).
+    /// Domain → next hop (`host:port`, `[192.0.2.1]:25`), `lmtp:` and a server, or `mx:`.
     pub(crate) routes: BTreeMap<String, String>,
     /// The port of MX hosts; for tests.
     pub(crate) port: u16,

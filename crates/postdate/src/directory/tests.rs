@@ -132,6 +132,16 @@ fn the_hosts_name_may_be_elsewhere() {
             false,
             "[192.0.2.1]:25",
         ),
+        // Mailboxes that are all of another domain, and the name's own by MX.
+        (
+            format!(
+                "[local]\ndomains = [\"lists.example\"]\nmailboxes = {{ \"a@lists.example\" = \"a\" }}\n{smart}\
+                 [delivery.routes]\n\"Mail.example.org\" = \"mx:\"\n"
+            ),
+            Found::Elsewhere,
+            false,
+            "mail.example.org",
+        ),
         // A null client.
         (
             format!("{none}{smart}"),
