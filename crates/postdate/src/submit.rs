@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use smtp::server::SHUTTING_DOWN;
 use smtp::{BodyKind, Notify, Recipient, Ret, Sender};
 
 use crate::config::Config;
@@ -49,6 +50,9 @@ const REPLY_MAX: u64 = 16 * 1024;
 /// that stops: that may take 20 s.
 const TRIES: u32 = 250;
 const TRY_AGAIN: Duration = Duration::from_millis(100);
+/// A server that says that it stops is asked again so many times, after twice the pause each time, up to the longest: 26 s.
+const TRIES_OF_ONE_THAT_STOPS: u32 = 30;
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A connection to whoever takes mail now.
 pub(crate) struct Connection {
@@ -119,7 +123,7 @@ pub(crate) fn submit(
     recipients: &[Recipient],
     content: &[u8],
 ) -> Result<(), SubmitError> {
-    let mut tries = 1;
+    let (mut tries, mut pause) = (1, TRY_AGAIN);
     loop {
         let connection = connect(config)?;
         let sent = Dialogue::new(&connection.stream)
@@ -131,9 +135,10 @@ pub(crate) fn submit(
         connection.close();
         match sent {
             Ok(()) => return Ok(()),
-            Err(NotTaken::Gone(_)) if tries < TRIES => {
+            Err(NotTaken::Gone(_)) if tries < TRIES_OF_ONE_THAT_STOPS => {
                 tries += 1;
-                std::thread::sleep(TRY_AGAIN);
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
             Err(NotTaken::Gone(err) | NotTaken::Error(err)) => return Err(err),
         }
@@ -167,9 +172,9 @@ impl Reply {
         self.code / 100 == class
     }
 
-    /// The server shuts down.
+    /// The server shuts down. One that is short of something says 421 4.3.2 too, and goes on.
     fn is_farewell(&self) -> bool {
-        self.text.starts_with("421 4.3.2 ")
+        self.text.starts_with("421 4.3.2 ") && self.text.ends_with(SHUTTING_DOWN)
     }
 
     fn expect(self, class: u16) -> Result<(), NotTaken> {

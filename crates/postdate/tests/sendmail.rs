@@ -47,7 +47,7 @@ fn a_server_that_goes_before_the_content_is_asked_again() {
         for reply in [
             "250 here.test",
             "250 Ok",
-            "421 4.3.2 here.test Shutting down",
+            "421 4.3.2 here.test Shutting down, come back soon",
         ] {
             let _ = said.next().expect("a command").expect("text");
             write!(stream, "{reply}\r\n").expect("written");
@@ -61,6 +61,27 @@ fn a_server_that_goes_before_the_content_is_asked_again() {
     exits(&output, 0, &[]);
     server.join().expect("no panic");
     assert_eq!(node.queue().len(), 1);
+}
+
+/// Who asks a server again that has no descriptors left makes that worse.
+#[test]
+fn a_server_that_is_short_of_something_is_asked_once() {
+    let dir = TempDir::new();
+    let mut node = Node::start(&dir, "node", TWO);
+    assert!(node.stop().success());
+    let path = node.data.join("submit.sock");
+    let short = std::os::unix::net::UnixListener::bind(&path).expect("the socket");
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = short.accept().expect("the program");
+        // Whoever came again would find nobody, and leave the mail in the queue.
+        std::fs::remove_file(path).expect("removed");
+        let reply = b"421 4.3.2 System resources are short, try again later\r\n";
+        stream.write_all(reply).expect("written");
+    });
+    let output = node.command_with(&["sendmail", "b@here.test"], MAIL);
+    exits(&output, 75, &["421 4.3.2 System resources are short"]);
+    server.join().expect("no panic");
+    assert_eq!(node.queue().len(), 0);
 }
 
 /// A script never gets an error and a delivery.

@@ -326,7 +326,7 @@ impl Gate {
             SpoolError::Short(_) => unstored("System resources are short", None),
             SpoolError::Sick(_) => unstored("Mail storage is out of order", None),
             SpoolError::Closed => {
-                return Reply::new(421, Status(4, 3, 2), "Shutting down, try again later");
+                return Reply::new(421, Status(4, 3, 2), smtp::server::SHUTTING_DOWN);
             }
         };
         let event = event(Stage::Mail, "", session, visitor);

@@ -39,6 +39,9 @@ pub const MAX_BODY: usize = 64 * 1024;
 /// How much output there may be before [`Session::receive`] stops reading commands, in octets.
 pub const MAX_OUTPUT: usize = 16 * 1024;
 
+/// What a peer is told when we shut down, behind `421 4.3.2` and our name. Other shortages are `421 4.3.2` too.
+pub const SHUTTING_DOWN: &str = "Shutting down, come back soon";
+
 /// While the server shuts down, content that pauses for so long is waited for no more. A peer that is told 421 keeps the
 /// mail, so this costs a retry; a peer that works never pauses so long but on a bad line.
 pub const SHUTDOWN_STALL: Duration = Duration::from_secs(5);

@@ -165,7 +165,7 @@ impl Session {
     }
 
     fn leave(&mut self) {
-        self.good_bye(421, Status(4, 3, 2), "Shutting down, come back soon");
+        self.good_bye(421, Status(4, 3, 2), super::SHUTTING_DOWN);
     }
 
     /// Whether the session is to end as soon as it may.
