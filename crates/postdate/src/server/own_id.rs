@@ -56,8 +56,8 @@ impl OwnId {
             // The field was empty.
             (Place::Folded, _) => Place::Over,
             (Place::Before | Place::Inside, _) => {
-                // A blank would end the field of our log, too, and let another one be made up.
-                if octet.is_ascii_whitespace() || self.id.len() == MAX_LEN {
+                // Blank and comma end the field of our log, too, and would let another one be made up.
+                if octet.is_ascii_whitespace() || octet == b',' || self.id.len() == MAX_LEN {
                     return Place::Over;
                 }
                 self.id.push(octet);
@@ -98,7 +98,9 @@ mod tests {
             ("Message-ID: <a@b> (words)\r\n", Some("<a@b>")),
             ("Message-ID: <a@b>\r\nMessage-ID: <c@d>\r\n", Some("<a@b>")),
             ("Message-ID: <a\u{1b}[2J\u{202e}@b>\r\n", Some("<a[2J@b>")),
-            ("Message-ID: x, status=sent\r\n", Some("x,")),
+            ("Message-ID: x, status=sent\r\n", Some("x")),
+            ("Message-ID: x,status=sent\r\n", Some("x")),
+            ("Message-ID: ,status=sent\r\n", None),
             (&long, Some(&cut)),
             ("Message-ID:\r\nSubject: x\r\n\r\n", None),
             ("Message-ID: \r\n\r\n<a@b>", None),
