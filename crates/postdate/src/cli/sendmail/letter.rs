@@ -223,6 +223,7 @@ mod tests {
         assert_eq!(lines(b"a\n.\nb\n", false), b"a\r\n");
         assert_eq!(lines(b"a\r\n..\nb", false), b"a\r\n..\r\nb\r\n");
     }
+
     fn composed(args: &[&str], input: &[u8]) -> (String, String) {
         let options = options(args).expect("good");
         let (_, recipients, content) =

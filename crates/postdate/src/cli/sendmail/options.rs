@@ -203,6 +203,7 @@ mod tests {
         assert!(options(&["-bd"]).is_err());
         assert!(options(&["-f"]).is_err());
     }
+
     #[test]
     fn an_argument_may_hold_several_addresses() {
         for (argument, expected) in [
