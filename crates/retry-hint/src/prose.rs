@@ -8,6 +8,7 @@ mod duration;
 mod elsewhere;
 mod instead;
 mod number;
+mod past;
 mod phrase;
 mod put_off;
 mod scan;
@@ -52,7 +53,8 @@ pub(crate) fn find(reply: &Reply<'_>) -> Option<Found> {
         topic.hear(&scan);
         let phrase = phrase::at(&scan, topic)
             .or_else(|| aside::at(&scan, topic))
-            .or_else(|| elsewhere::at(&scan));
+            .or_else(|| elsewhere::at(&scan))
+            .filter(|phrase| !past::is_taken_back(&scan, phrase));
         if let Some(phrase) = phrase {
             let found = Found {
                 wait_secs: phrase.secs,

@@ -35,6 +35,10 @@ const ABOUT: &str = "\
 
 /// The duration at `k`, behind words such as "at least".
 pub(super) fn span(scan: &Scan<'_>, mut k: isize) -> Option<Duration> {
+    // "Less than 5 minutes" is none.
+    if scan.is(k, "no not") && scan.is(k + 1, "less sooner earlier") && scan.is(k + 2, "than") {
+        k += 3;
+    }
     for _ in 0..5 {
         if !scan.is(k, ABOUT) {
             break;

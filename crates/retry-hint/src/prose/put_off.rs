@@ -2,7 +2,7 @@
 
 use super::duration::{Duration, Form, duration};
 use super::phrase::{is_no_clock, lasting};
-use super::{Phrase, Scan, Topic, subject, suppose};
+use super::{Phrase, Scan, Topic, past, subject, suppose};
 
 /// The phrase that begins with the word at hand.
 pub(super) fn at(scan: &Scan<'_>, topic: Topic) -> Option<Phrase> {
@@ -12,6 +12,7 @@ pub(super) fn at(scan: &Scan<'_>, topic: Topic) -> Option<Phrase> {
     grey(scan)
         .or_else(|| shut_out(scan))
         .filter(|phrase| !suppose::is_supposed(scan, phrase, harsh))
+        .filter(|phrase| !past::is_no_news(scan, phrase))
         .or_else(|| delay(scan, topic))
 }
 
