@@ -215,6 +215,14 @@ impl Directory {
     pub(crate) fn expand(&self, address: &str) -> Result<Vec<String>, AliasTrouble> {
         let mut way = Way::default();
         self.follow(address, &mut way)?;
+        let is_nobody = |to: &String| self.find(to) == Found::Nobody;
+        let (user, domain) = (local_part_of(address), domain_of(address));
+        // Every domain has a postmaster (RFC 5321 §4.5.1): where its own leads to nobody, it is the first domain's.
+        let is_postmaster = !domain.is_empty() && user.eq_ignore_ascii_case("postmaster");
+        if is_postmaster && way.done.iter().all(is_nobody) {
+            way = Way::default();
+            self.follow("postmaster", &mut way)?;
+        }
         Ok(way.done)
     }
 

@@ -296,6 +296,22 @@ fn there_is_always_a_postmaster() {
     assert_eq!(here.find("bob@h.example"), Found::Nobody);
 }
 
+/// An alias that leads to nobody in one of the domains leaves that without a postmaster no more than the others.
+#[test]
+fn each_domain_has_a_postmaster() {
+    let here = directory(
+        "[local]\ndomains = [\"a.example\", \"b.example\"]\nmailboxes = { \"anna@a.example\" = \"m\" }\n\
+         [aliases]\npostmaster = [\"anna\"]\nsales = [\"anna\"]\n",
+    );
+    for address in ["postmaster", "postmaster@a.example", "Postmaster@b.example"] {
+        let all = here.expand(address).expect("no loop");
+        assert_eq!(all, ["anna@a.example"], "{address}");
+    }
+    let all = here.expand("sales@b.example").expect("no loop");
+    assert_eq!(all, ["anna@b.example"]);
+    assert_eq!(here.find("anna@b.example"), Found::Nobody);
+}
+
 /// Each mailbox's own value counts; `lmtp` is for all that have none.
 #[test]
 fn mailboxes_may_be_behind_lmtp() {
