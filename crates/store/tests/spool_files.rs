@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use queue::MessageId;
-use queue::spool::{Body, Change, Spool, SpoolError};
+use queue::spool::{Body, Change, Lease, Spool, SpoolError};
 use store::conformance::mail;
 use store::sqlite::{OpenError, SqliteSpool};
 
@@ -224,6 +224,28 @@ fn opens(old_version: i64, since_v1: &str) {
     let spool = SqliteSpool::open(dir.path()).unwrap();
     assert_eq!(appointment(&spool), (host(), local));
     assert_eq!(spool.get(id).unwrap().unwrap().rows, [(0, row)]);
+}
+
+/// A status that only another version can read is left out of notices; the mail goes on.
+#[test]
+fn a_strange_last_status_keeps_no_mail_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = SqliteSpool::open(dir.path()).unwrap();
+    let message = mail::message(MessageId(1_700_000_000_000_000), 3);
+    let rows = vec![mail::row(10); 3];
+    mail::submit(&spool, mail::enqueue(&message, b"x", rows)).unwrap();
+    drop(spool);
+    let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
+    db.execute_batch(
+        "UPDATE progress SET last_attempt = 1, last_relay = 'mx', last_status = '4.2' WHERE recipient = 0;
+         UPDATE progress SET last_relay = 'mx', last_status = '4.2.0' WHERE recipient = 1;",
+    )
+    .unwrap();
+    drop(db);
+    let spool = SqliteSpool::open(dir.path()).unwrap();
+    let leased = mail::lease(&spool, Lease::Due, 20, 10, mail::step(90)).unwrap();
+    let rows = (0..3).map(|index| (index, mail::row(10)));
+    assert_eq!(leased[0].rows, rows.collect::<Vec<_>>());
 }
 
 #[test]

@@ -121,16 +121,23 @@ pub(super) fn read_progress(row: &Row<'_>) -> rusqlite::Result<(i64, u32, Progre
         stretched: row.get(12)?,
         delay_notice: row.get::<_, Option<i64>>(13)?.map(time),
         last_reply: row.get(14)?,
-        last_attempt: match row.get_ref(18)?.as_str_or_null()? {
-            None => None,
-            Some(status) => Some(Box::new(LastAttempt {
-                at: time(row.get(16)?),
-                relay: row.get(17)?,
-                status: Status::parse(status).ok_or_else(|| bad(18, Unknown("status")))?,
-            })),
-        },
+        last_attempt: last_attempt(row)?,
     };
     Ok((row.get(0)?, row.get(1)?, progress))
+}
+
+/// It is told in notices and lists, and decides nothing: what can't be read of it keeps no mail back.
+fn last_attempt(row: &Row<'_>) -> rusqlite::Result<Option<Box<LastAttempt>>> {
+    let (at, relay): (Option<i64>, Option<String>) = (row.get(16)?, row.get(17)?);
+    let status = row.get_ref(18)?.as_str_or_null()?.and_then(Status::parse);
+    Ok(match (at, relay, status) {
+        (Some(at), Some(relay), Some(status)) => Some(Box::new(LastAttempt {
+            at: time(at),
+            relay,
+            status,
+        })),
+        _ => None,
+    })
 }
 
 fn tongue_name(tongue: Tongue) -> &'static str {
