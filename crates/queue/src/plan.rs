@@ -51,6 +51,8 @@ pub const MAX_HOST_WAIT: Duration = Duration::from_secs(3600);
 pub const MIN_WAIT: Duration = Duration::from_secs(1);
 /// Appointments are spread forward by at most this.
 pub const SPREAD: Duration = Duration::from_secs(1);
+/// The least difference that every store keeps.
+pub const TICK: Duration = Duration::from_millis(1);
 /// So many hints in a row, obeyed and still deferred, and the receiver is treated as one without hints.
 pub const BROKEN_MAX: u32 = 3;
 
@@ -140,7 +142,7 @@ pub fn under_way(rules: &Rules, row: &Progress, now: SystemTime) -> Progress {
         next.expires = soon;
         // What was parked is leased to wait for its hold's probe, too: that is no attempt.
         let again = row.parked.is_some();
-        next.due = later(soon, Duration::from_micros(u64::from(!again)));
+        next.due = if again { soon } else { later(soon, TICK) };
     }
     // A notice waits for the attempt: what it gives may make the notice needless, or at least says when the next is.
     next.delay_notice = row

@@ -273,7 +273,7 @@ impl Dispatcher {
             return;
         }
         let late = |row: Progress| Progress {
-            due: plan::later(row.expires, Duration::from_micros(1)),
+            due: plan::later(row.expires, plan::TICK),
             ..row
         };
         let over = over

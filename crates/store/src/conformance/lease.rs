@@ -1,9 +1,10 @@
 //! Taking what came up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use queue::spool::{Change, Hold, Lease, Leased, Spool, Step};
-use queue::{HoldKey, MessageId, Progress, State};
+use queue::{HoldKey, MessageId, Progress, Rules, State, plan};
 
 use super::mail::{self, lease, row, step, submit, time};
 use super::{Case, Ground};
@@ -14,6 +15,10 @@ pub(super) const CASES: &[Case] = &[
     (
         "a lease is durable, and gives the rows as they were",
         durable,
+    ),
+    (
+        "a last attempt that a crash cut off is over also to the store's clock",
+        last_attempt,
     ),
     ("rows of one message come together", together),
     (
@@ -149,6 +154,25 @@ fn durable(ground: &mut dyn Ground) {
         [(0, after), (1, row(5000))]
     );
     assert_eq!(spool.next_wake(), Ok(Some(time(1020))));
+}
+
+fn last_attempt(ground: &mut dyn Ground) {
+    let spool = ground.open();
+    let id = add(
+        &*spool,
+        vec![Progress {
+            expires: time(10),
+            ..row(10)
+        }],
+    );
+    // Finer than what a store keeps.
+    let now = time(10) + Duration::from_nanos(300);
+    let step: Step = Arc::new(move |row| Some(plan::under_way(&Rules::default(), row, now)));
+    lease(&*spool, Lease::Due, 10, 1, step).unwrap();
+    drop(spool);
+    let spool = ground.open();
+    let row = &spool.get(id).unwrap().unwrap().rows[0].1;
+    assert!(row.due > row.expires, "{row:?}");
 }
 
 fn together(ground: &mut dyn Ground) {
