@@ -10,8 +10,8 @@ use crate::plan;
 use crate::spool::Hold;
 use crate::{HoldKey, Progress, State};
 
-/// So long after the hold's end a mail whose lifetime is over waits for what the probe finds. Not a whole number of
-/// minutes, so that it does not meet the end of the back-off after that.
+/// So long after the hold's end a mail whose lifetime is over waits for what the probe finds, and so long again while it
+/// is still under way, to [`plan::LAST_CHANCE`] after that end.
 pub const PROBE_TIME: Duration = Duration::from_secs(90);
 
 /// Finds the hold with this key, if it is in force.
@@ -33,17 +33,24 @@ pub fn next_attempt(row: &Progress, hold: Option<&Hold>) -> SystemTime {
 /// The row whose lifetime is over, with a lifetime that lasts until its hold was probed; `None`: it has had that, or
 /// waits for no hold.
 ///
-/// What was stretched before, to an appointment at this end of the hold or to it, waits for the probe of this end too,
-/// but for no later end.
+/// What was stretched before waits for the probe of that end, too, while it is under way, and for no later end: so mail
+/// ends also where something brings the hold of a dead host to an end again and again.
 #[must_use]
 pub fn stretched(row: &Progress, hold: Option<&Hold>, now: SystemTime) -> Option<Progress> {
     let hold = hold.filter(|_| row.state == State::Waiting)?;
-    let probed = plan::later(hold.until, PROBE_TIME);
-    if row.stretched && (now < hold.until || probed <= row.expires) {
-        return None;
+    let mut expires = plan::later(hold.until.max(now), PROBE_TIME);
+    if row.stretched {
+        // Its own appointment is at this end, or it waits for this end's probe already.
+        let appointment =
+            row.due == row.expires && row.expires <= plan::later(hold.until, plan::SPREAD);
+        let probe = plan::later(hold.until, PROBE_TIME) <= row.expires;
+        expires = expires.min(plan::later(hold.until, plan::LAST_CHANCE));
+        if now < hold.until || !(appointment || probe) || expires <= now {
+            return None;
+        }
     }
     Some(Progress {
-        expires: plan::later(hold.until.max(now), PROBE_TIME),
+        expires,
         stretched: true,
         ..row.clone()
     })

@@ -51,6 +51,9 @@ pub const MAX_HOST_WAIT: Duration = Duration::from_secs(3600);
 pub const MIN_WAIT: Duration = Duration::from_secs(1);
 /// Appointments are spread forward by at most this.
 pub const SPREAD: Duration = Duration::from_secs(1);
+/// So much later a mail whose lifetime is over may end, where its last attempt waits for a limit of our own, or what it
+/// is parked under for its probe.
+pub const LAST_CHANCE: Duration = Duration::from_secs(600);
 /// The least difference that every store keeps.
 pub const TICK: Duration = Duration::from_millis(1);
 /// So many hints in a row, obeyed and still deferred, and the receiver is treated as one without hints.

@@ -2,21 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::Dispatcher;
 use super::active::{Place, RowKey};
 use super::batch::Batch;
 use super::lanes::{Errand, Queued};
 use super::leases::Purpose;
-use crate::plan;
+use crate::plan::{self, LAST_CHANCE, TICK};
 use crate::settle;
 use crate::spool::{Lease, Leased};
 use crate::{Destination, HoldKey, Message, Progress, State};
-
-/// A job that waits for a lane is given up after its lifetime, but not before it has waited so long: the last attempt
-/// of a mail is at the end of its lifetime.
-const LAST_CHANCE: Duration = Duration::from_secs(600);
 
 /// What becomes of a row that came up.
 enum Fate {
@@ -273,7 +269,7 @@ impl Dispatcher {
             return;
         }
         let late = |row: Progress| Progress {
-            due: plan::later(row.expires, plan::TICK),
+            due: plan::later(row.expires, TICK),
             ..row
         };
         let over = over
@@ -295,6 +291,8 @@ impl Dispatcher {
     }
 }
 
+/// A job that waits for a lane is given up after its lifetime, but not before it has waited for a while: the last attempt
+/// of a mail is at the end of its lifetime.
 fn is_over(row: &Progress, since: SystemTime, now: SystemTime) -> bool {
     row.expires <= now && plan::later(since, LAST_CHANCE) <= now
 }

@@ -1,5 +1,7 @@
 //! The end of a lifetime under a hold: mail is not given up before its hold was probed, and its sender is told why.
 
+use std::time::{Duration, SystemTime};
+
 use queue::dispatch::Limits;
 use queue::settle::Kind;
 use queue::{MessageId, Rules};
@@ -33,9 +35,13 @@ fn given_up(world: &World) -> Vec<u64> {
         .notices
         .iter()
         .filter(|told| told.kind == Kind::Failed);
-    let after =
-        |at: std::time::SystemTime| at.duration_since(world.start).expect("later").as_secs();
+    let after = |at: SystemTime| at.duration_since(world.start).expect("later").as_secs();
     failed.map(|told| after(told.at)).collect()
+}
+
+/// When a mail came.
+fn id_time(id: MessageId) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_micros(id.0)
 }
 
 #[test]
@@ -96,19 +102,59 @@ fn the_back_off_of_a_dead_host_ends_with_the_lifetime_of_its_mail() {
 
 #[test]
 fn a_dead_host_is_probed_once_a_minute_at_most_when_its_mail_ends() {
-    let mut world = world(8 * HOUR, |world| Script::Dead {
-        until: world.start + secs(80 * HOUR),
-        after: 1,
+    // Refused at once, and a black hole: the back-off and the dialling together take as long as mail waits for a probe.
+    for after in [1, 30] {
+        let mut world = world(8 * HOUR, |world| Script::Dead {
+            until: world.start + secs(80 * HOUR),
+            after,
+        });
+        let mails = mails(&mut world, 1000);
+        world.run(secs(8 * HOUR - 1));
+        let before = world.contacts[&host(1)].len();
+        world.run(secs(8 * HOUR + 1000 + 300));
+        let probes = world.contacts[&host(1)].len() - before;
+        assert!((10..=22).contains(&probes), "{probes} in 21 minutes");
+        world.run(secs(12 * HOUR));
+        let failed = world.notices.iter().filter(|it| it.kind == Kind::Failed);
+        for told in failed {
+            let end = id_time(told.id) + secs(8 * HOUR);
+            let late = told.at.duration_since(end).expect("not before its end");
+            assert!(late <= secs(300), "{:?} is given up {late:?} late", told.id);
+        }
+        assert_eq!(given_up(&world).len(), 1000);
+        world.check_all_ended(&mails);
+    }
+}
+
+/// Five mails whose lifetime ends under a hold that ends at 600; from then on the host takes them, so many seconds each.
+fn slow_probe(attempt: u64) -> (World, Vec<(MessageId, u32)>) {
+    let mut world = world(300, |world| Script::Refuses {
+        until: world.start + secs(590),
+        hint: Some(600),
     });
-    let mails = mails(&mut world, 1000);
-    world.run(secs(8 * HOUR - 1));
-    let before = world.contacts[&host(1)].len();
-    world.run(secs(8 * HOUR + 1000 + 300));
-    let probes = world.contacts[&host(1)].len() - before;
-    assert!((15..=22).contains(&probes), "{probes} in 21 minutes");
+    let mails = mails(&mut world, 5);
+    world.run(secs(500));
+    world.manner.attempt = secs(attempt);
+    (world, mails)
+}
+
+#[test]
+fn mail_waits_for_a_probe_that_takes_long() {
+    let (mut world, mails) = slow_probe(200);
+    world.run(secs(1100));
+    assert_eq!(given_up(&world), []);
+    assert_eq!(world.delivered.len(), 5);
+    world.check_all_ended(&mails);
+}
+
+#[test]
+fn but_not_for_ever() {
+    let (mut world, mails) = slow_probe(3 * HOUR);
+    world.run(secs(2 * HOUR));
     let given_up = given_up(&world);
-    assert_eq!(given_up.len(), 1000);
-    world.run(secs(12 * HOUR));
+    assert_eq!(given_up.len(), 4, "all but the probe: {given_up:?}");
+    assert!(given_up.iter().all(|at| *at <= 1210), "{given_up:?}");
+    world.run(secs(4 * HOUR));
     world.check_all_ended(&mails);
 }
 
