@@ -96,18 +96,13 @@ pub enum GiveUp {
 /// Whether this very recipient wants a delay notice (NOTIFY) is looked at when it is due; here only whether any does.
 #[must_use]
 pub fn first(rules: &Rules, message: &Message, now: SystemTime, leased: bool) -> Progress {
-    let null = message.sender.is_null();
-    let lifetime = if null {
-        rules.notice_lifetime
-    } else {
-        rules.lifetime
-    };
-    let wanted = !null && message.recipients.iter().any(|r| r.notify.wants_delay());
+    let wanted =
+        !message.sender.is_null() && message.recipients.iter().any(|r| r.notify.wants_delay());
     let delay = rules.delay_notice_after.filter(|_| wanted);
     let row = Progress {
         state: State::Waiting,
         due: now,
-        expires: later(message.received, lifetime),
+        expires: end(rules, message),
         attempts: 0,
         backoff_steps: 0,
         appointment: None,
@@ -123,6 +118,17 @@ pub fn first(rules: &Rules, message: &Message, now: SystemTime, leased: bool) ->
     } else {
         row
     }
+}
+
+/// When the lifetime is over, if nothing stretches it.
+#[must_use]
+pub fn end(rules: &Rules, message: &Message) -> SystemTime {
+    let lifetime = if message.sender.is_null() {
+        rules.notice_lifetime
+    } else {
+        rules.lifetime
+    };
+    later(message.received, lifetime)
 }
 
 /// The row while an attempt is under way that began `now`: due at the attempt after it, unparked.

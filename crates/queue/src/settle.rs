@@ -225,28 +225,12 @@ impl<'a> Settling<'a> {
                     }
                 }
             }
-            Outcome::NotTried { parked } if row.expires <= self.now => {
-                let parked = parked.clone();
-                return self.over(
-                    index,
-                    Progress {
-                        parked,
-                        ..row.clone()
-                    },
-                );
-            }
             Outcome::NotTried { parked } => {
+                let row = self.not_tried(row, parked.clone());
+                if row.expires <= self.now {
+                    return self.over(index, row);
+                }
                 entry.attempt = row.attempts;
-                let due = if parked.is_none() {
-                    plan::later(self.now, NOT_TRIED_WAIT)
-                } else {
-                    row.due
-                };
-                let row = Progress {
-                    due,
-                    parked: parked.clone(),
-                    ..row.clone()
-                };
                 entry.due = row.attempt_at();
                 self.stand(index, row);
             }
@@ -254,12 +238,44 @@ impl<'a> Settling<'a> {
         self.settled.log.push(entry);
     }
 
+    /// Where only a limit of our own stood before it, it is due again in a moment, and not given up before.
+    fn not_tried(&self, row: &Progress, parked: Option<HoldKey>) -> Progress {
+        let mut row = Progress {
+            parked,
+            ..row.clone()
+        };
+        if row.parked.is_none() {
+            row.due = plan::later(self.now, NOT_TRIED_WAIT);
+            if self.may_wait() {
+                row.expires = row.expires.max(row.due);
+            }
+        }
+        row
+    }
+
     /// Its lifetime is over, and no attempt is made now.
     fn over(&mut self, index: u32, row: Progress) {
-        match parked::stretched(&row, self.hold(&row), self.now) {
+        let probed = parked::stretched(&row, self.hold(&row), self.now);
+        match probed.or_else(|| self.drawn(&row)) {
             Some(row) => self.stand(index, row),
             None => self.expired(index, &row),
         }
+    }
+
+    /// The row whose last attempt waits for its destination to drain, which takes up the oldest mail first.
+    fn drawn(&self, row: &Progress) -> Option<Progress> {
+        let busy = matches!(row.parked, Some(HoldKey::Busy(_))) && row.state == State::Waiting;
+        (busy && self.may_wait()).then(|| Progress {
+            expires: plan::later(self.now, plan::LAST_CHANCE),
+            ..row.clone()
+        })
+    }
+
+    /// Whether a limit of our own may keep the mail from its last attempt still: not for longer after its lifetime than
+    /// the longest appointment, and a last chance.
+    fn may_wait(&self) -> bool {
+        let end = plan::end(self.rules, self.message);
+        self.now < plan::later(end, plan::MAX_WAIT + plan::LAST_CHANCE)
     }
 
     /// Given up without an attempt.

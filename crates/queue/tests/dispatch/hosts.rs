@@ -31,6 +31,13 @@ pub(crate) enum Script {
         until: SystemTime,
         hint: Option<u64>,
     },
+    /// 421 at the greeting until a time; and between two others no session is free at it, a limit of our own.
+    Crowded {
+        refuses: SystemTime,
+        hint: u64,
+        from: SystemTime,
+        until: SystemTime,
+    },
     /// Greylisting, by recipient and mail.
     Grey {
         delay: u64,
@@ -57,6 +64,8 @@ pub(crate) enum Script {
 pub(crate) enum Answer {
     /// No session.
     Away(HostEvent, u64),
+    /// No session was free in five seconds.
+    NoSlot,
     /// A session: what each recipient gets.
     Session(Vec<(u32, Outcome)>),
 }
@@ -109,6 +118,14 @@ pub(crate) fn deferred(host: Option<HostKey>, hint: Option<Hint>) -> Outcome {
     })
 }
 
+fn refused(wait: Option<u64>) -> Answer {
+    let event = HostEvent::Refused {
+        reply: "421 4.3.2 later".to_owned(),
+        hint: wait.map(|wait| hint(wait, Holds::Host)),
+    };
+    Answer::Away(event, 0)
+}
+
 impl Script {
     pub(crate) fn answer(
         &self,
@@ -123,16 +140,9 @@ impl Script {
                 HostEvent::Unreachable("connect: timed out".to_owned()),
                 *after,
             ),
-            Self::Refuses { until, hint: wait } if now < *until => {
-                let reply = "421 4.3.2 later".to_owned();
-                Answer::Away(
-                    HostEvent::Refused {
-                        reply,
-                        hint: wait.map(|wait| hint(wait, Holds::Host)),
-                    },
-                    0,
-                )
-            }
+            Self::Refuses { until, hint } if now < *until => refused(*hint),
+            Self::Crowded { refuses, hint, .. } if now < *refuses => refused(Some(*hint)),
+            Self::Crowded { from, until, .. } if *from <= now && now < *until => Answer::NoSlot,
             _ => Answer::Session(
                 rows.iter()
                     .map(|(index, to)| (*index, self.recipient(at, seen, now, (id, *index), to)))

@@ -1,5 +1,6 @@
 //! The end of a lifetime under a hold: mail is not given up before its hold was probed, and its sender is told why.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use queue::dispatch::Limits;
@@ -7,7 +8,7 @@ use queue::settle::Kind;
 use queue::{MessageId, Rules};
 
 use crate::hosts::{Script, host, secs};
-use crate::world::World;
+use crate::world::{ByDomain, World};
 
 const HOUR: u64 = 3600;
 
@@ -21,6 +22,19 @@ fn world(lifetime: u64, script: impl FnOnce(&World) -> Script) -> World {
     let script = script(&world);
     world.domain("b.example", vec![(host(1), script)]);
     world
+}
+
+/// One lane, and so many rows in memory, for each destination.
+fn one_lane(world: &mut World, active_per_destination: usize) {
+    world.limits = Limits {
+        active_per_destination,
+        lanes_per_destination: 1,
+        ..Limits::default()
+    };
+    let (limits, rules) = (world.limits, world.rules.clone());
+    world
+        .dispatcher
+        .configure(limits, rules, Arc::new(ByDomain));
 }
 
 fn mails(world: &mut World, count: u64) -> Vec<(MessageId, u32)> {
@@ -156,6 +170,43 @@ fn but_not_for_ever() {
     assert!(given_up.iter().all(|at| *at <= 1210), "{given_up:?}");
     world.run(secs(4 * HOUR));
     world.check_all_ended(&mails);
+}
+
+#[test]
+fn more_mail_than_a_destination_may_have_in_memory_outlives_its_hold() {
+    let mut world = world(300, |world| Script::Refuses {
+        until: world.start + secs(590),
+        hint: Some(600),
+    });
+    one_lane(&mut world, 4);
+    let mails = mails(&mut world, 30);
+    world.run(secs(500));
+    world.manner.attempt = secs(10);
+    world.run(secs(1000));
+    assert_eq!(given_up(&world), []);
+    assert_eq!(world.delivered.len(), 30);
+    assert_eq!(world.most_active, 4, "no more than its share");
+    world.check_all_ended(&mails);
+}
+
+#[test]
+fn mail_outlives_a_host_that_has_no_session_free_for_it() {
+    // Stretched to a hold's end, whose probe finds the last free session; and by itself.
+    for (lifetime, refuses, from) in [(300, 590, 608), (900, 0, 0)] {
+        let mut world = world(lifetime, |world| Script::Crowded {
+            refuses: world.start + secs(refuses),
+            hint: 600,
+            from: world.start + secs(from),
+            until: world.start + secs(1500),
+        });
+        one_lane(&mut world, 2_000);
+        world.manner.attempt = secs(5);
+        let mails = mails(&mut world, 5);
+        world.run(secs(1600));
+        assert_eq!(given_up(&world), []);
+        assert_eq!(world.delivered.len(), 5);
+        world.check_all_ended(&mails);
+    }
 }
 
 #[test]

@@ -52,6 +52,14 @@ impl World {
                     }
                     report.hosts.push((host, event));
                 }
+                Answer::NoSlot => {
+                    let none = Outcome::NotTried { parked: None };
+                    report.outcomes = rows
+                        .iter()
+                        .map(|(index, _)| (*index, none.clone()))
+                        .collect();
+                    return (report, took + secs(5));
+                }
                 Answer::Session(outcomes) => {
                     for (index, to) in &rows {
                         self.kept(&HoldKey::mailbox(to), "a mailbox is asked");

@@ -30,7 +30,7 @@ fn script(random: &mut Random, world: &World) -> Script {
     let until = world.start + secs(random.below(2 * 86_400));
     let hint = [None, Some(0), Some(1), Some(60), Some(600), Some(7200)][random.below(6) as usize];
     let mailbox = format!("{}@{}.example", random.below(3), random.below(4));
-    match random.below(9) {
+    match random.below(10) {
         0 => Script::Dead {
             until,
             after: random.below(200),
@@ -46,6 +46,12 @@ fn script(random: &mut Random, world: &World) -> Script {
         },
         6 => Script::Busy { until },
         7 => Script::Unknown { mailbox },
+        8 => Script::Crowded {
+            refuses: world.start + secs(random.below(1200)),
+            hint: random.below(600),
+            from: world.start + secs(random.below(1200)),
+            until: world.start + secs(random.below(1800)),
+        },
         _ => Script::Works,
     }
 }

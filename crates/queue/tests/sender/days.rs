@@ -6,9 +6,7 @@ use queue::{Outcome, Progress, State};
 use retry_hint::Holds;
 use smtp::Status;
 
-use crate::stage::{
-    DAY, HOUR, Life, MIN, ahead, at, delivered, hinted, holding, mail, plain, secs,
-};
+use crate::stage::{DAY, HOUR, Life, MIN, ahead, at, delivered, hinted, holding, mail, plain};
 
 fn life() -> Life {
     Life::new(Rules::default(), mail(&["bob@b.example"]))
@@ -256,18 +254,40 @@ fn held_and_parked_mail_is_late_and_expires() {
 }
 
 #[test]
-fn what_waits_for_limits_of_ours_counts_nothing_and_expires() {
+fn what_waits_for_limits_of_ours_counts_nothing_and_makes_its_last_attempt() {
     let mut life = life();
     life.rules.lifetime = std::time::Duration::from_secs(10);
     life.row = Some(queue::plan::first(&life.rules, &life.message, at(0), false));
-    life.run(|_, _| Outcome::NotTried { parked: None });
-    assert_eq!(secs(at(10)), 10);
-    assert_eq!(life.attempts, (0..=10).collect::<Vec<_>>());
+    life.run(|_, now| match now {
+        20 => Outcome::Deferred(plain()),
+        _ => Outcome::NotTried { parked: None },
+    });
+    assert_eq!(life.attempts, (0..=20).collect::<Vec<_>>());
     let (when, last) = life.log.last().expect("a log");
     assert_eq!(
         (*when, last.attempt, last.gave_up),
-        (10, 0, Some(GiveUp::Lifetime))
+        (20, 1, Some(GiveUp::Lifetime))
     );
+}
+
+#[test]
+fn what_waits_for_limits_of_ours_ends_two_days_after_its_lifetime() {
+    let life = life();
+    let row = Progress {
+        due: at(5 * DAY),
+        ..life.row.clone().expect("a row")
+    };
+    let settle = |now| {
+        let outcomes = vec![(0, Outcome::NotTried { parked: None })];
+        let rows = [(0, row.clone())];
+        crate::stage::settle(&life.rules, &life.message, &rows, outcomes, at(now), 0.0)
+    };
+    let end = 7 * DAY + 600;
+    let row = &settle(end - 1).update[0].1;
+    assert_eq!((row.due, row.expires), (at(end), at(end)));
+    let settled = settle(end);
+    assert_eq!((settled.done, settled.update), (vec![0], vec![]));
+    assert_eq!(settled.log[0].gave_up, Some(GiveUp::Lifetime));
 }
 
 #[test]

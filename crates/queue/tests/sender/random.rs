@@ -114,7 +114,7 @@ proptest! {
     ) {
         let message = mail(&["bob@b.example"]);
         let mut row = first(&rules, &message, at(0), false);
-        let (mut not_before, mut not_tried) = (None, false);
+        let (mut not_before, mut not_tried, mut limited) = (None, false, false);
         let (mut attempts, mut now) = (0_u32, at(0));
         for round in 0.. {
             // Mail comes up late where the server was busy or down. Holds and limits of ours last ten minutes.
@@ -130,6 +130,7 @@ proptest! {
                 }
                 let outcome = outcomes[round % outcomes.len()].clone();
                 not_tried = matches!(outcome, Outcome::NotTried { .. });
+                limited |= outcome == Outcome::NotTried { parked: None };
                 if !not_tried {
                     attempts += 1;
                     not_before = told(&rules, &outcome, now);
@@ -145,9 +146,11 @@ proptest! {
                 None => break,
             }
         }
-        // Never tried for longer than the lifetime, one appointment, and what the server itself was late.
+        // Never tried for longer than the lifetime, one appointment, and what the server itself was late; and as long as
+        // the longest appointment where a limit of ours stood before the last attempt.
         let late: u64 = late.into_iter().max().unwrap_or(0) + 600;
-        let longest = rules.lifetime + Duration::from_secs(2 * 24 * 3600 + 7200 + 2 * late + 2);
+        let limited = u64::from(limited) * (2 * 24 * 3600 + 600 + late);
+        let longest = rules.lifetime + Duration::from_secs(2 * 24 * 3600 + 7200 + 2 * late + 2 + limited);
         prop_assert!(now <= at(0) + longest, "it lasted too long");
         // Three hints are obeyed at most between two steps of the back-off.
         prop_assert!(attempts <= 4 * row.backoff_steps + 4, "{attempts} attempts, {} steps", row.backoff_steps);
