@@ -2,12 +2,11 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use support::{LONG, PolicyServer, TempDir, run, text, tool, until, within};
+use support::{PolicyServer, TempDir, run, text, tool, until, within};
 
 /// A shell that somebody has left in a transaction.
 struct Shell(Child);
@@ -39,25 +38,12 @@ impl Drop for Shell {
     }
 }
 
-fn ask(port: u16, client: &str) -> String {
-    let mut wire = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-    wire.set_read_timeout(Some(LONG)).expect("a time-out");
-    write!(
-        wire,
-        "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address={client}\nsender=a@far.test\nrecipient=b@here.test\n\n"
-    )
-    .expect("asked");
-    let mut said = [0; 512];
-    let count = wire.read(&mut said).expect("an answer");
-    text(&said[..count])
-}
-
 #[test]
 fn who_holds_the_records_is_looked_for() {
     let dir = TempDir::new();
     let server = PolicyServer::start(&dir, &["--listen", "inet:127.0.0.1:0"], "");
     let records = dir.join("policy").join("policy.db");
-    assert!(ask(server.port(), "192.0.2.1").contains("TIME="));
+    assert!(server.ask("192.0.2.1").contains("TIME="));
     let command = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_postdate"));
         run(
@@ -80,14 +66,14 @@ fn who_holds_the_records_is_looked_for() {
     let mut client = 1;
     let said = within(Duration::from_secs(60), "the log's word", || {
         client += 1;
-        ask(server.port(), &format!("198.51.100.{client}"));
+        server.ask(&format!("198.51.100.{client}"));
         let log = server.log();
         let mut lines = log.lines();
         let found = lines.find(|line| line.contains("records can't be kept"));
         found.map(str::to_owned)
     });
     assert!(said.contains(&advice), "{said}");
-    assert_eq!(ask(server.port(), "203.0.113.1"), "action=DUNNO\n\n");
+    assert_eq!(server.ask("203.0.113.1"), "action=DUNNO\n\n");
 
     let shown = command(&["show", "--json"]);
     assert!(shown.status.success(), "what is in the file: {shown:?}");
@@ -100,7 +86,7 @@ fn who_holds_the_records_is_looked_for() {
 
     drop(shell);
     until("the records to be kept again", || {
-        ask(server.port(), "203.0.113.2");
+        server.ask("203.0.113.2");
         let kept = server.log().contains("records are kept again");
         kept.then_some(())
     });

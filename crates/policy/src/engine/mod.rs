@@ -119,8 +119,7 @@ impl Engine {
             return Vec::new();
         }
         let mut questions = checks::questions(&self.rules, &session.facts, event);
-        // Who is known needs nobody to vouch for it.
-        // But a place in a limit is kept for its pool as well.
+        // Who is known needs nobody to vouch for it; but a place in a limit is kept for its pool as well.
         let only_pools = !self.rules.checks.spf && !self.rules.reserves();
         if only_pools && self.greylist.knows(event.client, now) {
             questions.retain(|question| *question != Question::Spf);

@@ -61,8 +61,8 @@ pub const EARLY: Duration = Duration::from_secs(2);
 pub struct Bounds {
     /// Unclaimed appointments of one /24 or /48, over all calendars (4).
     pub per_network: usize,
-    /// Appointments over all (100,000), and a quarter of their guests. Who comes when they are full is told no time: others'
-    /// promises stay.
+    /// Appointments over all (100,000), with four times as many guests. Who comes when they are full is told no time:
+    /// others' promises stay.
     pub appointments: usize,
     /// Calendars over all (100,000). Those that are as good as new go by themselves; then see [`self`].
     pub calendars: usize,

@@ -5,15 +5,13 @@ mod stored;
 mod support;
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Client, LONG, Node, PolicyServer, TempDir, run, text, until};
+use support::{Client, Node, PolicyServer, TempDir, run, text, until};
 
 const HOUR: &str = "[greylist]\ndelay = \"1h\"\n";
 
@@ -363,26 +361,14 @@ fn statistics_say_how_hints_were_kept() {
 fn a_policy_server_is_asked_in_the_same_way() {
     let dir = TempDir::new();
     let mut server = PolicyServer::start(&dir, &["--listen", "inet:127.0.0.1:0"], HOUR);
-    let ask = |client: &str| {
-        let mut wire = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
-        wire.set_read_timeout(Some(LONG)).expect("a time-out");
-        write!(
-            wire,
-            "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address={client}\nsender=a@far.test\nrecipient=b@here.test\n\n"
-        )
-        .expect("asked");
-        let mut said = [0; 512];
-        let count = wire.read(&mut said).expect("an answer");
-        text(&said[..count])
-    };
     let run = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_postdate"));
         run(command.arg("-c").arg(&server.config).args(args), b"")
     };
-    assert!(ask("192.0.2.1").contains("TIME=3600 "));
+    assert!(server.ask("192.0.2.1").contains("TIME=3600 "));
     let said = run(&["policy", "allow", "client", "192.0.2.0/24"]);
     assert!(said.status.success(), "{said:?}");
-    assert!(ask("192.0.2.1").contains("DUNNO"));
+    assert!(server.ask("192.0.2.1").contains("DUNNO"));
     let said = run(&["policy", "forget", "--client", "192.0.2.0/24"]);
     assert_eq!(
         text(&said.stdout),

@@ -1,12 +1,14 @@
 //! `postdate policy serve`.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
 use rustix::process::Signal;
 
-use super::{LONG, Process, TempDir, until};
+use super::{LONG, Process, TempDir, text, until};
 
 /// A policy server with a configuration and records of its own.
 pub(crate) struct PolicyServer {
@@ -65,6 +67,21 @@ impl PolicyServer {
         place
             .and_then(|place| place.split(';').next()?.parse().ok())
             .unwrap_or_else(|| panic!("no port: {log}"))
+    }
+
+    /// What Postfix would hear at RCPT of a mail of this client's, on a connection of its own.
+    #[track_caller]
+    pub(crate) fn ask(&self, client: &str) -> String {
+        let mut wire = TcpStream::connect(("127.0.0.1", self.port())).expect("a connection");
+        wire.set_read_timeout(Some(LONG)).expect("a time-out");
+        write!(
+            wire,
+            "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address={client}\nsender=a@far.test\nrecipient=b@here.test\n\n"
+        )
+        .expect("asked");
+        let mut said = [0; 512];
+        let count = wire.read(&mut said).expect("an answer");
+        text(&said[..count])
     }
 
     /// SIGTERM; returns when it has ended.
