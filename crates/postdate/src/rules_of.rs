@@ -32,6 +32,7 @@ pub(crate) fn rules_of(config: &Config) -> Rules {
         load: config.load.capacity,
         never_returned: never_returned(config),
         order: config.policy.order,
+        early: !config.policy.delay_reject,
     }
 }
 

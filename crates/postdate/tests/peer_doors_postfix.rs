@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use support::{
-    PolicyServer, Postfix, Postgrey, TempDir, now, pasted, pasted_with_port, refusal, said, swaks,
-    text, tool, until,
+    NameServer, PolicyServer, Postfix, Postgrey, TempDir, now, pasted, pasted_with_port, refusal,
+    said, swaks, text, tool, until,
 };
 
 const DELAY: Duration = Duration::from_secs(3);
@@ -110,6 +110,40 @@ fn a_milters_appointment_is_told_in_the_first_place_and_kept() {
         field.starts_with("delayed ") && field.contains(" at mx.test; "),
         "{field}"
     );
+}
+
+/// What concerns a client alone needs no recipient. Postfix hears it at EHLO, and says it at MAIL.
+#[test]
+fn a_milter_speaks_at_ehlo_where_that_is_wanted() {
+    const MAIL: &str = "MAIL FROM:<you@client.test>\n<** ";
+    let names = NameServer::start("1.2.0.192.bl.test A 127.0.0.2\n3.2.0.192.bl.test SERVFAIL\n");
+    let dir = TempDir::new();
+    let tables = format!(
+        "[greylist]\nmode = \"off\"\n[delivery]\nname_servers = [\"{}\"]\n[checks]\nspf = \"off\"\nreverse_name = \"off\"\n\
+         [[checks.blocklists]]\nzone = \"bl.test\"\nscore = 10\nmust_answer = true\n[policy]\ndelay_reject = false\n",
+        names.address
+    );
+    let server = PolicyServer::start(&dir, &["--milter", "inet:127.0.0.1:0"], &tables);
+    let lines = pasted_with_port("doors/milter.md", "main.cf", 10024, server.port());
+    let postfix = Postfix::start(
+        &dir,
+        &format!("{STRANGERS}smtpd_authorized_xclient_hosts = 127.0.0.1\n{lines}"),
+    );
+    let address = ([127, 0, 0, 1], postfix.port).into();
+    let said_to = |client: &str| {
+        let xclient = format!("ADDR={client}");
+        swaks(address, "bob@postfix.test", &["--xclient", &xclient])
+    };
+    let (_, dialogue) = said_to("192.0.2.1");
+    let refused = "554 5.7.1 <swaks.test>: Client host rejected: Blocked using bl.test;";
+    assert!(dialogue.contains(&format!("{MAIL}{refused}")), "{dialogue}");
+    assert!(server.log().contains("reject: HELO: client=[192.0.2.1]"));
+    let (code, dialogue) = said_to("192.0.2.2");
+    assert_eq!(code, 0, "{dialogue}");
+    // A look-up that failed is tried again, and its hint stands in the first place.
+    let (_, dialogue) = said_to("192.0.2.3");
+    let refused = format!("{MAIL}451 4.4.3 TIME=");
+    assert!(dialogue.contains(&refused), "{dialogue}");
 }
 
 #[test]

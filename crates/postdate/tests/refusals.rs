@@ -180,3 +180,45 @@ fn a_flood_at_the_door_is_counted() {
         );
     }
 }
+
+/// Postfix's `smtpd_delay_reject`: by default the log says whose mail it was.
+#[test]
+fn what_needs_no_recipient_is_refused_at_helo_and_mail_where_that_is_wanted() {
+    let dir = TempDir::new();
+    let deny = |node: &Node, whom: &[&str]| {
+        let output = node.command(&[&["policy", "deny"], whom].concat());
+        assert!(output.status.success(), "{output:?}");
+    };
+    let node = Node::start(&dir, "late", "");
+    deny(&node, &["client", "127.0.0.0/8"]);
+    let reply = recipient(&node, "a@far.test");
+    assert!(reply.starts_with("550 5.7.1 <bob@here.test>: "), "{reply}");
+    node.logged(&["NOQUEUE: reject: RCPT", "<a@far.test>", "<bob@here.test>"]);
+
+    let node = Node::start(&dir, "early", "[policy]\ndelay_reject = false\n");
+    deny(&node, &["sender", "bad@far.test"]);
+    let mut client = Client::connect(node.address);
+    client.ask("MAIL FROM:<bad@far.test>", "550 5.7.1 <bad@far.test>: ");
+    client.ask("RCPT TO:<bob@here.test>", "503 ");
+    client.ask("MAIL FROM:<good@far.test>", "250 ");
+    client.ask("RCPT TO:<bob@here.test>", "250 ");
+    node.logged(&[
+        "NOQUEUE: reject: MAIL",
+        "from=<bad@far.test>",
+        "reason=denied",
+    ]);
+
+    deny(&node, &["client", "127.0.0.0/8"]);
+    let mut client = Client::greeted(node.address).expect("a greeting");
+    assert_eq!(
+        client.command("EHLO mx.far.test").expect("a reply"),
+        "550 5.7.1 <mx.far.test>: Client host rejected: Access denied; proto=ESMTP helo=<mx.far.test>"
+    );
+    client.ask("MAIL FROM:<good@far.test>", "503 ");
+    client.ask("QUIT", "221 ");
+    node.logged(&[
+        "NOQUEUE: reject: HELO",
+        "helo=<mx.far.test>",
+        "reason=denied",
+    ]);
+}

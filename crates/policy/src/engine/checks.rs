@@ -43,10 +43,34 @@ fn wanted(rules: &Rules) -> impl Iterator<Item = Question> {
     .filter_map(|(question, wanted)| wanted.then_some(question))
 }
 
+/// What has to be known before a recipient is named: what a check that speaks then hangs on, and who is exempt from it.
+fn wanted_early(rules: &Rules, stage: Stage) -> impl Iterator<Item = Question> {
+    let checks = rules.checks;
+    let (reverse, listed) = (checks.reverse, checks.reject_score > 0);
+    let is_mail = stage == Stage::Mail;
+    let (spf, sender_domain) = (is_mail && checks.spf, is_mail && checks.sender_domain);
+    let any = reverse || listed || spf || sender_domain;
+    let exempts = &rules.exempt;
+    [
+        (
+            Question::Reverse,
+            reverse || (any && !exempts.names.is_empty()),
+        ),
+        (Question::Lists, listed || (any && exempts.allow_listed)),
+        (Question::Spf, spf),
+        (Question::SenderDomain, sender_domain),
+    ]
+    .into_iter()
+    .filter_map(|(question, wanted)| wanted.then_some(question))
+}
+
 /// What has to be looked up before this event is judged: nothing twice.
 pub(super) fn questions(rules: &Rules, facts: &Facts, event: &Event<'_>) -> Vec<Question> {
     match event.stage {
         Stage::Recipient => wanted(rules)
+            .filter(|question| !facts.has(*question))
+            .collect(),
+        Stage::Helo | Stage::Mail => wanted_early(rules, event.stage)
             .filter(|question| !facts.has(*question))
             .collect(),
         Stage::Message if rules.checks.dmarc && !facts.has(Question::Dmarc) => {
@@ -59,6 +83,14 @@ pub(super) fn questions(rules: &Rules, facts: &Facts, event: &Event<'_>) -> Vec<
 /// What the checks say of a recipient's mail.
 pub(super) fn recipient(checks: Checks, facts: &Facts) -> Option<Refusal> {
     client(checks, facts).or_else(|| sender(checks, facts))
+}
+
+/// What they say before that.
+pub(super) fn early(checks: Checks, facts: &Facts, stage: Stage) -> Option<Refusal> {
+    match stage {
+        Stage::Helo => client(checks, facts),
+        _ => recipient(checks, facts),
+    }
 }
 
 fn client(checks: Checks, facts: &Facts) -> Option<Refusal> {

@@ -5,6 +5,7 @@
 //! charged to no rate that could refuse it when it returns.
 
 mod checks;
+mod early;
 mod holder;
 mod limits;
 mod order;
@@ -55,6 +56,11 @@ pub struct Engine {
     pub stats: Stats,
     /// Estimates that were told, for the statistics.
     pub estimates: Estimates,
+}
+
+/// The operator's list says so.
+fn denied() -> Refusal {
+    Refusal::never(Reason::Denied, (550, (5, 7, 1)), "Access denied")
 }
 
 /// Who it is, as far as rules are concerned.
@@ -118,7 +124,10 @@ impl Engine {
         if self.standing(session, event) != Standing::Stranger {
             return Vec::new();
         }
-        let mut questions = checks::questions(&self.rules, &session.facts, event);
+        let mut questions = match event.stage {
+            Stage::Helo | Stage::Mail if !self.asks_early(event.stage) => Vec::new(),
+            _ => checks::questions(&self.rules, &session.facts, event),
+        };
         // Who is known needs nobody to vouch for it; but a place in a limit is kept for its pool as well.
         let only_pools = !self.rules.checks.spf && !self.rules.reserves();
         if only_pools && self.greylist.knows(event.client, now) {
@@ -136,7 +145,7 @@ impl Engine {
         };
         let judged = match event.stage {
             Stage::Connect => self.connect(session, event, now),
-            Stage::Helo | Stage::Mail => None,
+            Stage::Helo | Stage::Mail => self.early(session, event, now),
             Stage::Recipient => {
                 let verdict = self.recipient(session, event, now);
                 self.answered(event, None, verdict.refusal(), now);
@@ -169,8 +178,9 @@ impl Engine {
             return;
         }
         let (what, recipient) = match event.stage {
-            // Nothing is estimated there, and no sender is known.
-            Stage::Connect | Stage::Helo => return,
+            // Nothing is estimated there.
+            Stage::Connect => return,
+            Stage::Helo => ("estimate for a client", ""),
             Stage::Mail => ("estimate for a mail", ""),
             Stage::Recipient => ("estimate for a recipient", event.recipient),
             Stage::Message => ("estimate for a content", first.unwrap_or_default()),

@@ -25,10 +25,7 @@ impl Engine {
         self.returns.came(event.sender, event.recipient, now);
         let entry = self.lists.judge(visit, now);
         let standing = match entry.map(|entry| entry.action) {
-            Some(Action::Deny) => {
-                let refusal = Refusal::never(Reason::Denied, (550, (5, 7, 1)), "Access denied");
-                return Verdict::Refuse(refusal);
-            }
+            Some(Action::Deny) => return Verdict::Refuse(super::denied()),
             Some(Action::Allow) => Standing::Exempt,
             None => self.standing(session, event),
         };

@@ -24,6 +24,9 @@ pub struct Rules {
     pub never_returned: returns::Settings,
     /// Who speaks first of those that reserve nothing.
     pub order: Order,
+    /// The operator's list and the checks refuse at HELO and MAIL already, as far as what is known then suffices; else all
+    /// is refused at the recipient. It is Postfix's `smtpd_delay_reject`, the other way round.
+    pub early: bool,
 }
 
 impl Rules {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 mod counted;
 mod domains;
+mod early;
 mod observing;
 mod order;
 mod places;

@@ -92,6 +92,11 @@ impl Overrides {
         self.senders.allows || self.recipients.allows
     }
 
+    /// Whether an entry lets a recipient's mail in.
+    pub fn allows_recipients(&self) -> bool {
+        self.recipients.allows
+    }
+
     /// All entries: clients, senders, recipients, each in order. Those whose time is over count until the next visit.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.clients

@@ -27,6 +27,8 @@ pub(crate) struct Policy {
     /// Of the rules that reserve nothing: who speaks first at a recipient.
     #[serde(deserialize_with = "limiting::order")]
     pub(crate) order: Order,
+    /// Refuse at the recipient what could be refused at HELO and MAIL.
+    pub(crate) delay_reject: bool,
     /// Open at once on one socket.
     pub(crate) connections: usize,
 }
@@ -41,6 +43,7 @@ impl Default for Policy {
             postfix_action: PostfixAction::DeferIfPermit,
             on_failure: OnFailure::Open,
             order: Order::default(),
+            delay_reject: true,
             connections: 1000,
         }
     }

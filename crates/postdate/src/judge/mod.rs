@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use policy::engine::{Observed, Session};
-use policy::{Event, NoHint, Reason, Refusal, Verdict};
+use policy::{Event, NoHint, Reason, Refusal, Stage, Verdict};
 use smtp::reply::echo;
 use store::policy::Records;
 use tokio::time::{Instant, sleep};
@@ -102,6 +102,15 @@ impl Judge {
 
     /// Judges one step of a session, and remembers it.
     pub(crate) async fn judge(&self, caller: &mut Caller, event: &Event<'_>) -> Verdict {
+        if self.is_put_off(event.stage) {
+            // At least there is room for the mail: who was told to come back for that has come.
+            if event.stage == Stage::Mail {
+                self.records.with(self.now(), |engine, now| {
+                    engine.answered_by_shell(event, None, now)
+                });
+            }
+            return Verdict::Accept { waited: None };
+        }
         self.catch_up().await;
         if !self.has_room() {
             return self.without_verdict();
@@ -151,13 +160,6 @@ impl Judge {
         }
     }
 
-    /// There is room to store a mail, by its MAIL: who was told to come back for that has come.
-    pub(crate) fn storable(&self, event: &Event<'_>) {
-        self.records.with(self.now(), |engine, now| {
-            engine.answered_by_shell(event, None, now);
-        });
-    }
-
     /// A mail can't be stored, which only the shell knows; `event` is its MAIL. The refusal as the administrator wants
     /// it said, counted for the statistics.
     pub(crate) fn unstorable(&self, event: &Event<'_>, refusal: Refusal) -> Refusal {
@@ -185,6 +187,11 @@ impl Judge {
     /// What time it is.
     pub(crate) fn now(&self) -> SystemTime {
         self.clock.now()
+    }
+
+    /// Whether all that could be said at this step is said at the recipient.
+    fn is_put_off(&self, stage: Stage) -> bool {
+        matches!(stage, Stage::Helo | Stage::Mail) && self.site.get().config.policy.delay_reject
     }
 
     /// Whether anybody can be judged: no, where so much is unwritten that memory must not take more.

@@ -14,10 +14,11 @@ pub(crate) fn reply(refusal: &Refusal, event: &Event<'_>, protocol: &str) -> Rep
     let about = match event.stage {
         Stage::Recipient => event.recipient,
         Stage::Mail => event.sender,
-        _ => "",
+        Stage::Helo => event.helo,
+        Stage::Connect | Stage::Message => "",
     };
     let mut text = String::with_capacity(320);
-    if event.stage >= Stage::Mail {
+    if event.stage >= Stage::Helo {
         if event.stage != Stage::Message {
             text.push_str(&format!("<{}>: ", echo(about, 128)));
         }
@@ -26,14 +27,13 @@ pub(crate) fn reply(refusal: &Refusal, event: &Event<'_>, protocol: &str) -> Rep
             refusal.reason.what(event.stage),
             refusal.text
         ));
-        text.push_str(&format!("from=<{}>", echo(event.sender, 80)));
-        if event.stage == Stage::Recipient {
-            text.push_str(&format!(" to=<{}>", echo(event.recipient, 80)));
+        if event.stage >= Stage::Mail {
+            text.push_str(&format!("from=<{}> ", echo(event.sender, 80)));
         }
-        text.push_str(&format!(
-            " proto={protocol} helo=<{}>",
-            echo(event.helo, 64)
-        ));
+        if event.stage == Stage::Recipient {
+            text.push_str(&format!("to=<{}> ", echo(event.recipient, 80)));
+        }
+        text.push_str(&format!("proto={protocol} helo=<{}>", echo(event.helo, 64)));
     } else {
         text.push_str(&refusal.text);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use smtp::server::{Action, Ask, Client, Session, Settings, Tls};
+use smtp::server::{Action, Client, Session, Settings, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -147,29 +147,8 @@ impl<S: Wire> Connection<S> {
             match action {
                 Action::Ask(ticket, ask) => {
                     self.take_body().await;
-                    let decision = match ask {
-                        Ask::Connect => {
-                            self.service
-                                .gate
-                                .connect(&self.session, &mut self.visitor)
-                                .await
-                        }
-                        Ask::Helo => smtp::server::Decision::Accept,
-                        Ask::Mail => self.service.gate.mail(&self.session, &mut self.visitor),
-                        Ask::Recipient => {
-                            self.service
-                                .gate
-                                .recipient(&self.session, &mut self.visitor)
-                                .await
-                        }
-                        Ask::Data => self.service.gate.data(&self.session, &mut self.visitor),
-                        Ask::Message => {
-                            self.service
-                                .gate
-                                .message(&self.session, &mut self.visitor)
-                                .await
-                        }
-                    };
+                    let gate = &self.service.gate;
+                    let decision = gate.answer(ask, &self.session, &mut self.visitor).await;
                     self.session.decide(self.opened.elapsed(), ticket, decision);
                 }
                 Action::StartTls => {

@@ -8,7 +8,7 @@ use policy::drain::storage_wait;
 use policy::{Event, NoHint, Reason, Refusal, Stage, Verdict};
 use queue::spool::SpoolError;
 use smtp::reply::echo;
-use smtp::server::{Decision, Session};
+use smtp::server::{Ask, Decision, Session};
 use smtp::{Reply, Status};
 
 use super::connections::{Connections, Guard, Peer};
@@ -137,8 +137,25 @@ impl Visitor {
 }
 
 impl Gate {
+    /// Answers what the session machine asks.
+    pub(crate) async fn answer(
+        &self,
+        ask: Ask,
+        session: &Session,
+        visitor: &mut Visitor,
+    ) -> Decision {
+        match ask {
+            Ask::Connect => self.connect(session, visitor).await,
+            Ask::Helo => self.decide(Stage::Helo, "", session, visitor).await,
+            Ask::Mail => self.mail(session, visitor).await,
+            Ask::Recipient => self.recipient(session, visitor).await,
+            Ask::Data => self.data(session, visitor),
+            Ask::Message => self.message(session, visitor).await,
+        }
+    }
+
     /// May this client talk to us at all?
-    pub(crate) async fn connect(&self, session: &Session, visitor: &mut Visitor) -> Decision {
+    async fn connect(&self, session: &Session, visitor: &mut Visitor) -> Decision {
         let limits = &self.site.get().config.limits;
         let peer = match visitor.door {
             Door::Network => Peer::Address(visitor.addr.ip()),
@@ -173,8 +190,8 @@ impl Gate {
         }
     }
 
-    /// Is there room for a mail?
-    pub(crate) fn mail(&self, session: &Session, visitor: &mut Visitor) -> Decision {
+    /// Is there room for a mail, and may this sender's come in?
+    async fn mail(&self, session: &Session, visitor: &mut Visitor) -> Decision {
         // One that was begun before, and not ended.
         self.judge.gave_up(&mut visitor.caller);
         visitor.waited = None;
@@ -188,15 +205,12 @@ impl Gate {
                 let refusal = self.judge.unstorable(&event, self.no_room(wanted - free));
                 Decision::Refuse(judge::bare(&refusal))
             }
-            _ => {
-                self.judge.storable(&event);
-                Decision::Accept
-            }
+            _ => self.decide(Stage::Mail, "", session, visitor).await,
         }
     }
 
     /// May mail for this recipient come in, and now?
-    pub(crate) async fn recipient(&self, session: &Session, visitor: &mut Visitor) -> Decision {
+    async fn recipient(&self, session: &Session, visitor: &mut Visitor) -> Decision {
         let site = self.site.get();
         let transaction = session.transaction();
         let Some(candidate) = &transaction.candidate else {
@@ -213,13 +227,8 @@ impl Gate {
             address,
             transaction.sender.size.unwrap_or(0),
         );
-        match self
-            .judge(Stage::Recipient, address, session, visitor)
+        self.decide(Stage::Recipient, address, session, visitor)
             .await
-        {
-            None => Decision::Accept,
-            Some(reply) => Decision::Refuse(reply),
-        }
     }
 
     /// Tells the rules which mailbox it is about, and what its quota says.
@@ -229,6 +238,20 @@ impl Gate {
             .as_ref()
             .and_then(|mailbox| site.has_room(mailbox, octets, self.runner.now()));
         visitor.caller.goes_to(mailbox, has_room);
+    }
+
+    /// As the rules say.
+    async fn decide(
+        &self,
+        stage: Stage,
+        recipient: &str,
+        session: &Session,
+        visitor: &mut Visitor,
+    ) -> Decision {
+        match self.judge(stage, recipient, session, visitor).await {
+            None => Decision::Accept,
+            Some(reply) => Decision::Refuse(reply),
+        }
     }
 
     /// What the rules say of this step; a refusal is logged.
@@ -260,7 +283,7 @@ impl Gate {
     }
 
     /// Opens a place for the content, and begins it with our trace fields.
-    pub(crate) fn data(&self, session: &Session, visitor: &mut Visitor) -> Decision {
+    fn data(&self, session: &Session, visitor: &mut Visitor) -> Decision {
         let site = self.site.get();
         let now = self.runner.now();
         let spool = self.runner.spool();
@@ -285,7 +308,7 @@ impl Gate {
     }
 
     /// Makes the mail durable.
-    pub(crate) async fn message(&self, session: &Session, visitor: &mut Visitor) -> Decision {
+    async fn message(&self, session: &Session, visitor: &mut Visitor) -> Decision {
         let content = visitor.reader.take().map(Reader::end);
         visitor.caller.holds(content);
         let refused = self.judge(Stage::Message, "", session, visitor).await;

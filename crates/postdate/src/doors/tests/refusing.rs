@@ -55,6 +55,35 @@ pub(super) const SCRIPTS: &[Row] = &[
         ",
     ),
     (
+        "as early as can be, where that is wanted",
+        "policy.delay_reject = false\n",
+        "
+        deny client 198.51.100.7
+        deny sender bad@far.example
+        deny sender <>
+        client 192.0.2.1 a.example
+        mail bad@far.example -> 550 5.7.1 Access denied; at postfix-rcpt: nothing
+        client 192.0.2.1 a.example
+        mail a@far.example
+        rcpt b@here.example -> wait 300
+        client 198.51.100.7 c.example -> 550 5.7.1 Access denied; at postfix-rcpt: nothing
+        client 203.0.113.1 b.example
+        mail <> -> 550 5.7.1 Access denied; at postfix-rcpt: nothing
+        ",
+    ),
+    (
+        "as early as can be, but not before it is known who is exempt",
+        "policy.delay_reject = false\n",
+        "
+        deny client 198.51.100.7
+        allow recipient postbox@here.example
+        client 198.51.100.7 c.example
+        mail a@far.example
+        rcpt b@here.example -> 550 5.7.1 Access denied
+        rcpt postbox@here.example
+        ",
+    ),
+    (
         "no hints, where none are to be given",
         "hints.give = false\n[[rates]]\nname = \"c\"\ncount = \"connections\"\nper = \"client\"\nlimit = \"60/h burst 1\"\n\
          [[rates]]\nname = \"r\"\ncount = \"messages\"\nper = \"recipient\"\nlimit = \"1/d\"\n",
