@@ -4,6 +4,7 @@
     sudo bench/policy.py                            # builds Postdate; new and known triplets at 1, 10, 100 connections
     sudo bench/policy.py --quick                    # 1 short round, to see that everything works
     sudo bench/policy.py --sustain 60               # 60 s of new triplets at 10 and at 100 connections
+    sudo bench/policy.py --renewed 10,100           # 100 connections, each followed by another one after so many requests
     sudo bench/policy.py --offered 1000,1800        # how long an answer takes where both are asked so often a second
     sudo bench/policy.py --triplets 100000,1000000  # memory, octets on disk and the time to open again
     sudo bench/policy.py --kills 5                  # kill -9 under load: nothing older than a second may be forgotten
@@ -237,18 +238,28 @@ def sustained(args, folder, say):
 
 
 def offered(args, folder, say):
-    """New triplets over 100 connections, so many a second for both: rate -> name -> turns."""
-    turns = {str(rate): {kind.name: [] for kind in servers(args)} for rate in args.offered}
+    """New triplets, so many a second for both: rate -> name -> turns."""
+    return varied(args, folder, say, "offered a second", args.offered, lambda rate: (rate,))
+
+
+def renewed(args, folder, say):
+    """New triplets on connections that end after so many of them: requests -> name -> turns."""
+    return varied(args, folder, say, "on a connection", args.renewed, lambda requests: (0, requests))
+
+
+def varied(args, folder, say, what, values, more):
+    """New triplets over 100 connections, each turn with fresh records: value -> name -> turns."""
+    turns = {str(value): {kind.name: [] for kind in servers(args)} for value in values}
     for number in range(args.rounds):
-        for rate, by_name in turns.items():
+        for value, by_name in turns.items():
             for kind in servers(args):
                 server = kind(args, folder)
                 try:
-                    turn = only(measure(args, server, 100, 0, 10**9, args.seconds, rate), "DEFER_IF_PERMIT")
+                    turn = only(measure(args, server, 100, 0, 10**9, args.seconds, *more(value)), "DEFER_IF_PERMIT")
                 finally:
                     server.end()
                 by_name[kind.name].append(turn)
-                say(f"round {number + 1}, {rate}/s offered, {kind.name}: {told(turn)}")
+                say(f"round {number + 1}, {value} {what}, {kind.name}: {told(turn)}")
     return turns
 
 
@@ -391,6 +402,8 @@ def report(result):
             lines += table(f"{kind} triplets, {connections} connections", by_name)
     for rate, by_name in result.get("offered", {}).items():
         lines += table(f"{rate} new triplets a second over 100 connections, {result['seconds']['turn']} s", by_name)
+    for requests, by_name in result.get("renewed", {}).items():
+        lines += table(f"new triplets over 100 connections, {requests} on each before the next, {result['seconds']['turn']} s", by_name)
     for connections, by_name in result.get("sustained", {}).items():
         lines += table(f"{result['seconds']['sustain']} s of new triplets, {connections} connections", by_name)
         for name, turns in by_name.items():
@@ -420,6 +433,8 @@ def arguments():
     parser.add_argument("--known", type=int, default=2000, help="triplets that are known, of a /24 each (%(default)s)")
     parser.add_argument("--sustain", type=int, metavar="SECONDS", help="new triplets for so long instead")
     parser.add_argument("--sustain-rounds", type=int, default=1, metavar="ROUNDS", help="so often (%(default)s)")
+    parser.add_argument("--renewed", metavar="REQUESTS,…", type=lambda text: [int(count) for count in text.split(",")],
+                        help="new triplets over 100 connections instead, each followed by another one after so many")
     parser.add_argument("--offered", metavar="RATE,…", type=lambda text: [int(rate) for rate in text.split(",")],
                         help="so many new triplets a second over 100 connections instead, whoever answers how fast")
     parser.add_argument("--triplets", metavar="COUNT,…", help="memory and disk after so many triplets instead",
@@ -459,13 +474,15 @@ def main():
     try:
         if args.sustain:
             result["sustained"] = sustained(args, folder, say)
+        if args.renewed:
+            result["renewed"] = renewed(args, folder, say)
         if args.offered:
             result["offered"] = offered(args, folder, say)
         if args.triplets:
             result["sizes"] = sized(args, folder, say)
         if args.kills:
             result["kills"] = killed(args, folder, say)
-        if not (args.sustain or args.offered or args.triplets or args.kills):
+        if not (args.sustain or args.renewed or args.offered or args.triplets or args.kills):
             result["rounds"] = rounds(args, folder, say)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

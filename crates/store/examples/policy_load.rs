@@ -1,16 +1,18 @@
 //! Asks a policy server as so many of Postfix's smtpd would, as fast as it answers or so many times a second;
 //! bench/policy.py runs it.
 //!
-//!     policy_load PORT CONNECTIONS FIRST COUNT SECONDS [RATE]
+//!     policy_load PORT CONNECTIONS FIRST COUNT SECONDS [RATE [REQUESTS]]
 //!     policy_load echo
 //!
 //! Triplets have numbers; equal numbers are equal triplets, each from a /24 of its own. Each connection has a thread
 //! that asks, waits for the answer, and asks about the next number: FIRST, FIRST + 1 … COUNT of them, and again from
-//! FIRST until SECONDS are over; with 0 seconds, each once. With a RATE, requests are due at random moments, as clients
-//! come, RATE a second on all connections together; each is timed from when it was due, so that a server that makes the
-//! next one late is not spared its wait. What it counted comes out as one line of JSON. A server that
-//! is killed under way ends it: `old` says how many of the first triplets had their answer a second before that. `echo`
-//! is a server that answers everything with DUNNO and says its port: nothing can be measured to be faster.
+//! FIRST until SECONDS are over; with 0 seconds, each once. With a RATE other than 0, requests are due at random moments,
+//! as clients come, RATE a second on all connections together; each is timed from when it was due, so that a server that
+//! makes the next one late is not spared its wait. With REQUESTS, a thread closes its connection after so many and opens
+//! another one, as one smtpd follows another: the first request is timed from before that. What it counted comes out as
+//! one line of JSON. A server that is killed under way ends it: `old` says how many of the first triplets had their answer
+//! a second before that. `echo` is a server that answers everything with DUNNO and says its port: nothing can be measured
+//! to be faster.
 
 #![allow(clippy::disallowed_methods, reason = "a measurement needs a clock")]
 
@@ -42,22 +44,24 @@ fn main() {
         return echo().expect("a loopback port");
     }
     let numbers: Vec<u64> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
-    let (&[port, connections, first, count, seconds], rate) = match numbers.split_first_chunk() {
-        Some((five, rate)) if rate.len() < 2 => (five, rate.first()),
+    let (&[port, connections, first, count, seconds], more) = match numbers.split_first_chunk() {
+        Some((five, more)) if more.len() <= 2 => (five, more),
         _ => {
             eprintln!(
-                "policy_load PORT CONNECTIONS FIRST COUNT SECONDS [RATE], or: policy_load echo"
+                "policy_load PORT CONNECTIONS FIRST COUNT SECONDS [RATE [REQUESTS]], or: policy_load echo"
             );
             std::process::exit(2);
         }
     };
+    let set = |at: usize| more.get(at).copied().filter(|&number| number > 0);
     let port = u16::try_from(port).expect("a port");
     let connections = connections.max(1);
     let load = Load {
         first,
         count: count.max(1),
         span: (seconds > 0).then(|| Duration::from_secs(seconds)),
-        between: rate.map(|&rate| connections as f64 / rate.max(1) as f64),
+        between: set(0).map(|rate| connections as f64 / rate as f64),
+        per_connection: set(1),
         next: AtomicU64::new(0),
     };
     match run(port, connections, &Arc::new(load)) {
@@ -77,6 +81,8 @@ struct Load {
     span: Option<Duration>,
     /// Seconds between two requests of one connection, in the mean; `None`: the next one as soon as one is answered.
     between: Option<f64>,
+    /// Requests on a connection, before there is another one; `None`: no end of them.
+    per_connection: Option<u64>,
     next: AtomicU64,
 }
 
@@ -115,9 +121,7 @@ fn run(port: u16, connections: u64, load: &Arc<Load>) -> Result<serde_json::Valu
     let all_connected = Arc::new(Barrier::new(connections as usize + 1));
     let mut threads = Vec::new();
     for number in 0..connections {
-        let wire = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        wire.set_nodelay(true)?;
-        wire.set_read_timeout(Some(TIMEOUT))?;
+        let wire = connect(port)?;
         let (load, all_connected) = (Arc::clone(load), Arc::clone(&all_connected));
         threads.push(thread::spawn(move || {
             all_connected.wait();
@@ -131,6 +135,13 @@ fn run(port: u16, connections: u64, load: &Arc<Load>) -> Result<serde_json::Valu
         seen.push(thread.join().expect("no thread panics")?);
     }
     Ok(counted(&seen, load, load.span.unwrap_or(begun.elapsed())))
+}
+
+fn connect(port: u16) -> Result<TcpStream> {
+    let wire = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    wire.set_nodelay(true)?;
+    wire.set_read_timeout(Some(TIMEOUT))?;
+    Ok(wire)
 }
 
 /// The same sequence for the same seed (SplitMix64).
@@ -153,6 +164,8 @@ fn ask(mut wire: TcpStream, load: &Load, mut chance: Chance, begun: Instant) -> 
     let (mut request, mut answer) = (String::new(), Vec::new());
     let mut seen = Seen::default();
     let mut due = begun;
+    let port = wire.peer_addr()?.port();
+    let mut used = 0;
     loop {
         if let Some(between) = load.between {
             due += chance.wait(between);
@@ -164,6 +177,11 @@ fn ask(mut wire: TcpStream, load: &Load, mut chance: Chance, begun: Instant) -> 
         request.clear();
         write_request(&mut request, number);
         let asked = load.between.map_or_else(Instant::now, |_| due);
+        if load.per_connection.is_some_and(|most| used == most) {
+            wire = connect(port)?;
+            used = 0;
+        }
+        used += 1;
         let answered = wire
             .write_all(request.as_bytes())
             .and_then(|()| read_answer(&mut wire, &mut answer));

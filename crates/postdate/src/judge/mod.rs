@@ -24,8 +24,9 @@ use trouble::Trouble;
 pub(crate) use trouble::with_advice;
 pub(crate) use words::{bare, brief, greylist_field, reply, stage_name};
 
-/// Between two looks at whether the records have caught up: a fraction of what a transaction of theirs takes.
-const CATCH_UP: Duration = Duration::from_millis(4);
+/// Between two looks at whether the records have caught up: a fraction of what a transaction of theirs takes. Under a load
+/// that the disk just carries one request in sixty looks, so this is what the slowest hundredth waits for.
+const CATCH_UP: Duration = Duration::from_millis(1);
 
 /// What is kept of one session between its events. A door makes one for each client that connects, hands it in with
 /// each event, and ends it with [`Judge::gave_up`].
