@@ -24,7 +24,7 @@ pub(crate) fn job(destination: Destination, recipients: &[&str], content: Conten
         appointment: None,
         broken: 0,
         parked: None,
-        stretched: false,
+        stretched: queue::Stretched::default(),
         delay_notice: None,
         last_reply: None,
         last_attempt: None,

@@ -21,5 +21,5 @@ pub use id::MessageId;
 pub use message::{Message, Origin};
 pub use outcome::{Outcome, Report};
 pub use plan::Rules;
-pub use progress::{Progress, State};
+pub use progress::{Progress, State, Stretched};
 pub use route::Destination;

@@ -2,7 +2,8 @@
 //!
 //! It makes no attempt of its own while the hold stands, so its lifetime may end without one. A hold is no reason to
 //! give it up: the lifetime is stretched, once, until the hold has ended and a probe has shown what then is. If the
-//! hold is over, the mail is tried; if it stands anew, what the probe was told is why the mail is given up.
+//! hold is over, the mail is tried; if it stands anew, what the probe was told is why the mail is given up. A time that
+//! is told then is an appointment, to which the lifetime is stretched as well, once ([`crate::Stretched`]).
 
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +23,7 @@ pub type Holds<'a> = &'a dyn Fn(&HoldKey) -> Option<&'a Hold>;
 pub fn next_attempt(row: &Progress, hold: Option<&Hold>) -> SystemTime {
     let Some(hold) = hold else { return row.due };
     let next = hold.until.max(row.due);
-    if hold.is_appointment() && !row.stretched {
+    if hold.is_appointment() && !row.stretched.to_appointment {
         next
     } else {
         // A back-off of our own ends with the lifetime.
@@ -39,7 +40,13 @@ pub fn next_attempt(row: &Progress, hold: Option<&Hold>) -> SystemTime {
 pub fn stretched(row: &Progress, hold: Option<&Hold>, now: SystemTime) -> Option<Progress> {
     let hold = hold.filter(|_| row.state == State::Waiting)?;
     let mut expires = plan::later(hold.until.max(now), PROBE_TIME);
-    if row.stretched {
+    let mut stretched = row.stretched;
+    let for_this = if hold.is_appointment() {
+        &mut stretched.to_appointment
+    } else {
+        &mut stretched.to_probe
+    };
+    if std::mem::replace(for_this, true) {
         // Its own appointment is at this end, or it waits for this end's probe already.
         let appointment =
             row.due == row.expires && row.expires <= plan::later(hold.until, plan::SPREAD);
@@ -51,7 +58,7 @@ pub fn stretched(row: &Progress, hold: Option<&Hold>, now: SystemTime) -> Option
     }
     Some(Progress {
         expires,
-        stretched: true,
+        stretched,
         ..row.clone()
     })
 }

@@ -22,7 +22,7 @@ use retry_hint::{Hint, Holds, Tongue, Tongues};
 
 use crate::outcome::Deferral;
 use crate::progress::{Appointment, LastAttempt};
-use crate::{Message, Progress, State};
+use crate::{Message, Progress, State, Stretched};
 
 /// What the administrator sets.
 #[derive(Clone, Debug)]
@@ -108,7 +108,7 @@ pub fn first(rules: &Rules, message: &Message, now: SystemTime, leased: bool) ->
         appointment: None,
         broken: 0,
         parked: None,
-        stretched: false,
+        stretched: Stretched::default(),
         delay_notice: delay.map(|delay| later(message.received, delay)),
         last_reply: None,
         last_attempt: None,
@@ -244,7 +244,7 @@ fn appoint(
     now: SystemTime,
     spread: f64,
 ) -> Next {
-    if row.stretched && row.expires <= now {
+    if row.stretched.to_appointment && row.expires <= now {
         return Next::GiveUp(GiveUp::Lifetime);
     }
     if row.appointment.is_some() && row.due <= now {
@@ -269,8 +269,8 @@ fn appoint(
     }
     if told <= row.expires {
         due = due.min(row.expires);
-    } else if !row.stretched && !broken {
-        row.stretched = true;
+    } else if !row.stretched.to_appointment && !broken {
+        row.stretched.to_appointment = true;
         row.expires = due;
     }
     row.due = due;

@@ -28,8 +28,8 @@ pub struct Progress {
     pub broken: u32,
     /// Parked under this hold: not due before the hold ends, whatever `due` says.
     pub parked: Option<HoldKey>,
-    /// The lifetime was stretched to one last attempt: at an appointment, or when the hold it is parked under ends.
-    pub stretched: bool,
+    /// What the lifetime was stretched for.
+    pub stretched: Stretched,
     /// When the delay notice is due; `None`: it was sent, or is not wanted. While it is being written: when it is due
     /// again, should it be lost ([`crate::settle::TELL_AGAIN`]).
     pub delay_notice: Option<SystemTime>,
@@ -38,6 +38,15 @@ pub struct Progress {
     /// The rest of what the last attempt gave. `None`: there was none, or it was made by a version that did not record
     /// it.
     pub last_attempt: Option<Box<LastAttempt>>,
+}
+
+/// What a lifetime was stretched for: for each of the two once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stretched {
+    /// To one last attempt, at the time that a receiver named for it or for what it is parked under.
+    pub to_appointment: bool,
+    /// Until a hold that named no time is probed.
+    pub to_probe: bool,
 }
 
 impl Progress {

@@ -89,7 +89,10 @@ fn progress() -> impl Strategy<Value = Progress> {
             broken: counts.2,
             appointment,
             parked: rest.1,
-            stretched: rest.2,
+            stretched: queue::Stretched {
+                to_appointment: rest.2,
+                to_probe: rest.0,
+            },
             last_reply: rest.3.clone(),
             last_attempt: rest.3.map(|relay| {
                 Box::new(LastAttempt {

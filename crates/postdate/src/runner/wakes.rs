@@ -99,7 +99,7 @@ mod tests {
             appointment: None,
             broken: 0,
             parked: None,
-            stretched: false,
+            stretched: queue::Stretched::default(),
             delay_notice: None,
             last_reply: None,
             last_attempt: None,

@@ -296,7 +296,7 @@ impl Dispatcher {
     ) {
         let soon = plan::later(now, plan::backoff(&self.rules, 0));
         let hold = self.holds.now(key).filter(|hold| {
-            let over = row.expires <= now && !row.stretched;
+            let over = row.expires <= now && !row.stretched.to_probe;
             over && !hold.is_appointment() && soon < hold.until
         });
         let only_stands = self.holds.stands(key) && !self.holds.draws(key);

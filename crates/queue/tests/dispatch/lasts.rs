@@ -140,6 +140,52 @@ fn a_dead_host_is_probed_once_a_minute_at_most_when_its_mail_ends() {
     }
 }
 
+/// Five mails whose lifetime ended under the back-off of a dead host, which behaves so from the end of it on.
+fn back_at_the_end(script: impl FnOnce(&World) -> Script) -> World {
+    let mut world = world(8 * HOUR, |world| Script::Dead {
+        until: world.start + secs(80 * HOUR),
+        after: 1,
+    });
+    let mails = mails(&mut world, 5);
+    world.run(secs(8 * HOUR + 10));
+    assert_eq!(world.delivered.len(), 0);
+    let script = script(&world);
+    world.domain("b.example", vec![(host(1), script)]);
+    world.run(secs(10 * HOUR));
+    world.check_all_ended(&mails);
+    world
+}
+
+#[test]
+fn a_probe_that_is_awaited_takes_no_appointment_away() {
+    // Each mail is told a time of its own, at its one attempt; and the host names one for all, as its probe's answer.
+    for greylists in [true, false] {
+        let world = back_at_the_end(|world| match greylists {
+            true => Script::Grey { delay: 300 },
+            false => Script::Refuses {
+                until: world.start + secs(8 * HOUR + 600),
+                hint: Some(600),
+            },
+        });
+        assert_eq!(given_up(&world), []);
+        assert_eq!(world.delivered.len(), 5);
+    }
+}
+
+#[test]
+fn but_one_appointment_is_the_last() {
+    let world = back_at_the_end(|world| Script::Refuses {
+        until: world.start + secs(80 * HOUR),
+        hint: Some(600),
+    });
+    let given_up = given_up(&world);
+    assert_eq!(given_up.len(), 5);
+    assert!(
+        given_up.iter().all(|at| *at <= 8 * HOUR + 60 + 600 + 100),
+        "{given_up:?}"
+    );
+}
+
 /// Five mails whose lifetime ends under a hold that ends at 600; from then on the host takes them, so many seconds each.
 fn slow_probe(attempt: u64) -> (World, Vec<(MessageId, u32)>) {
     let mut world = world(300, |world| Script::Refuses {

@@ -237,7 +237,7 @@ fn a_second_appointment_past_the_lifetime_is_never_early() {
     };
     let row = next(&told, &hinted(DAY), 5 * DAY - 10);
     assert_eq!(
-        (row.stretched, row.due, row.expires),
+        (row.stretched.to_appointment, row.due, row.expires),
         (true, at(6 * DAY - 10), at(6 * DAY - 10))
     );
     // The operator tries it at once, and is told to wait a day more: beyond the stretched lifetime.

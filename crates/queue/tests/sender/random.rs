@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use proptest::prelude::*;
 use queue::plan::{Rules, first, under_way};
 
-use queue::{HoldKey, Outcome, Progress, State};
+use queue::{HoldKey, Outcome, Progress, State, Stretched};
 use retry_hint::{Hint, Holds, Tongue, Tongues};
 
 use crate::stage::{at, delivered, expire, hinted, host, mail, plain, problem, settle};
@@ -188,7 +188,7 @@ proptest! {
             attempts: numbers.0,
             backoff_steps: numbers.1,
             broken: numbers.2,
-            stretched: numbers.3,
+            stretched: Stretched { to_appointment: numbers.3, to_probe: numbers.0 > 5 },
             delay_notice: Some(time(times[4])),
             ..fresh
         };

@@ -2,7 +2,7 @@
 
 use queue::plan::{GiveUp, Rules, first};
 use queue::settle::Settled;
-use queue::{HoldKey, Message, Outcome, Progress};
+use queue::{HoldKey, Message, Outcome, Progress, Stretched};
 use retry_hint::{Hint, Holds, Tongue};
 
 use crate::stage::{DAY, at, delivered, hinted, holding, mail, plain, problem, settle};
@@ -118,7 +118,10 @@ fn a_mailbox_waits_also_when_its_mail_is_given_up() {
     let message = three();
     let rules = Rules::default();
     let row = Progress {
-        stretched: true,
+        stretched: Stretched {
+            to_appointment: true,
+            to_probe: false,
+        },
         ..first(&rules, &message, at(0), false)
     };
     let outcomes = vec![(0, Outcome::Deferred(holding(u64::MAX, Holds::Mailbox)))];

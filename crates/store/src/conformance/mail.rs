@@ -50,7 +50,7 @@ pub fn row(due: u64) -> Progress {
         appointment: None,
         broken: 0,
         parked: None,
-        stretched: false,
+        stretched: queue::Stretched::default(),
         delay_notice: None,
         last_reply: None,
         last_attempt: None,

@@ -138,7 +138,10 @@ fn fields(ground: &mut dyn Ground) {
         }),
         broken: 2,
         parked: Some(parked.parse().unwrap()),
-        stretched: true,
+        stretched: queue::Stretched {
+            to_appointment: false,
+            to_probe: true,
+        },
         delay_notice: Some(time(14_400)),
         last_reply: Some("450-4.2.0 eins\r\n450 4.2.0 zwei ü".into()),
         last_attempt: Some(Box::new(LastAttempt {

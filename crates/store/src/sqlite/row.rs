@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use queue::progress::{Appointment, LastAttempt};
-use queue::{HoldKey, Message, MessageId, Origin, Progress, State};
+use queue::{HoldKey, Message, MessageId, Origin, Progress, State, Stretched};
 use retry_hint::Tongue;
 use rusqlite::types::Type;
 use rusqlite::{Row, Statement, params};
@@ -73,7 +73,7 @@ pub(super) fn write_progress(
         appointment.map(|a| i64::try_from(a.wait_secs).unwrap_or(i64::MAX)),
         appointment.map(|a| tongue_name(a.tongue)),
         row.parked.as_ref().map(HoldKey::to_string),
-        row.stretched,
+        stretched_bits(row.stretched),
         row.delay_notice.map(millis),
         row.last_reply,
         appointment
@@ -118,12 +118,24 @@ pub(super) fn read_progress(row: &Row<'_>) -> rusqlite::Result<(i64, u32, Progre
             None => None,
             Some(key) => Some(key.parse().map_err(|_| bad(11, Unknown("hold")))?),
         },
-        stretched: row.get(12)?,
+        stretched: stretched_of(row.get(12)?),
         delay_notice: row.get::<_, Option<i64>>(13)?.map(time),
         last_reply: row.get(14)?,
         last_attempt: last_attempt(row)?,
     };
     Ok((row.get(0)?, row.get(1)?, progress))
+}
+
+/// Two flags in what was a flag for both: then it was mostly an appointment.
+fn stretched_bits(stretched: Stretched) -> u8 {
+    u8::from(stretched.to_appointment) | u8::from(stretched.to_probe) << 1
+}
+
+fn stretched_of(bits: u8) -> Stretched {
+    Stretched {
+        to_appointment: bits & 1 != 0,
+        to_probe: bits & 2 != 0,
+    }
 }
 
 /// It is told in notices and lists, and decides nothing: what can't be read of it keeps no mail back.

@@ -47,7 +47,7 @@ const V1: &str = "
         appointment_secs   INTEGER,
         appointment_tongue TEXT,              -- keyword, draft, prose
         parked             TEXT,              -- the key of the hold it waits under
-        stretched          INTEGER NOT NULL,
+        stretched          INTEGER NOT NULL,  -- 1: to an appointment, 2: to a probe; 3: to both
         delay_notice       INTEGER,
         last_reply         TEXT,
         PRIMARY KEY (message, recipient)
