@@ -26,6 +26,8 @@ enum Phase {
 #[derive(Debug)]
 struct Entry {
     hold: Hold,
+    /// Its place in the timers: its end, or later when its probe has to be made once more.
+    wakes: SystemTime,
     phase: Phase,
     lot: Lot,
     /// Hints obeyed in a row after which it still refused.
@@ -58,6 +60,7 @@ impl HoldTable {
         self.mailboxes += usize::from(matches!(hold.key, HoldKey::Mailbox(_)));
         self.timers.insert((hold.until, hold.key.clone()));
         let entry = Entry {
+            wakes: hold.until,
             hold: hold.clone(),
             phase: Phase::Standing,
             lot: Lot::default(),
@@ -100,7 +103,8 @@ impl HoldTable {
         }
         for (until, end, key) in moved {
             if let Some(entry) = self.entries.get_mut(&key) {
-                entry.hold.until = end;
+                entry.hold.until = entry.hold.until.min(end);
+                entry.wakes = end;
             }
             self.timers.remove(&(until, key.clone()));
             self.timers.insert((end, key));
@@ -139,8 +143,9 @@ impl HoldTable {
         self.wanted.remove(&hold.key);
         self.draws.remove(&hold.key);
         if let Some(entry) = self.entries.get_mut(&hold.key) {
-            self.timers.remove(&(entry.hold.until, hold.key.clone()));
+            self.timers.remove(&(entry.wakes, hold.key.clone()));
             self.timers.insert((hold.until, hold.key.clone()));
+            entry.wakes = hold.until;
             entry.hold = hold.clone();
             entry.phase = Phase::Standing;
         } else if self.entries.len() < max {
@@ -187,6 +192,17 @@ impl HoldTable {
         }
     }
 
+    /// Its probe found a limit of our own, which says nothing of it: it is made at this time.
+    pub(super) fn probe_later(&mut self, key: &HoldKey, at: SystemTime) {
+        if let Some(entry) = self.entries.get_mut(key)
+            && entry.phase == Phase::Probing(true)
+        {
+            entry.phase = Phase::Standing;
+            entry.wakes = at;
+            self.timers.insert((at, key.clone()));
+        }
+    }
+
     /// Counts a hint that was obeyed and led to another refusal.
     pub(super) fn broken(&mut self, key: &HoldKey) -> u32 {
         self.entries.get_mut(key).map_or(0, |entry| {
@@ -200,7 +216,7 @@ impl HoldTable {
         if let Some(entry) = self.entries.get(key)
             && entry.phase == Phase::Standing
         {
-            self.timers.remove(&(entry.hold.until, key.clone()));
+            self.timers.remove(&(entry.wakes, key.clone()));
             self.want_probe(key);
         }
     }
@@ -221,7 +237,7 @@ impl HoldTable {
     /// It is over: the rest may follow.
     pub(super) fn over(&mut self, key: &HoldKey) {
         if let Some(entry) = self.entries.get_mut(key) {
-            self.timers.remove(&(entry.hold.until, key.clone()));
+            self.timers.remove(&(entry.wakes, key.clone()));
             self.wanted.remove(key);
             entry.phase = Phase::Over;
             entry.lot.ask_again();

@@ -75,7 +75,7 @@ impl Dispatcher {
             let relay = relay(*host, &report.outcomes);
             self.host_event(*host, event, relay, &errand, now, &mut batch);
         }
-        let outcomes = self.complete(&job, report.outcomes);
+        let outcomes = self.complete(&job, &errand, report.outcomes);
         for ((_, row), (_, outcome)) in job.rows.iter().zip(&outcomes) {
             if let Outcome::NotTried { parked: Some(key) } = outcome {
                 self.probe_for(key, row, now, &mut batch);
@@ -125,20 +125,31 @@ impl Dispatcher {
     }
 
     /// An outcome for each row, and none that parks a row under a hold that is not in force: nothing would wake it.
-    fn complete(&self, job: &Job, outcomes: Vec<(u32, Outcome)>) -> Vec<(u32, Outcome)> {
+    /// A probe that found a limit of our own stays where it was.
+    fn complete(
+        &self,
+        job: &Job,
+        errand: &Errand,
+        outcomes: Vec<(u32, Outcome)>,
+    ) -> Vec<(u32, Outcome)> {
+        let probes = match errand {
+            Errand::Probe(key) => Some(key),
+            Errand::Ordinary | Errand::Urgent => None,
+        };
         let mut given: BTreeMap<u32, Outcome> = BTreeMap::new();
+        let known = |key: &HoldKey| !matches!(key, HoldKey::Busy(_)) && self.holds.in_force(key);
         for (index, outcome) in outcomes {
-            let known =
-                |key: &HoldKey| !matches!(key, HoldKey::Busy(_)) && self.holds.in_force(key);
             let outcome = match outcome {
                 Outcome::NotTried { parked } => Outcome::NotTried {
-                    parked: parked.filter(known),
+                    parked: parked.or_else(|| probes.cloned()).filter(known),
                 },
                 other => other,
             };
             given.entry(index).or_insert(outcome);
         }
-        let none = Outcome::NotTried { parked: None };
+        let none = Outcome::NotTried {
+            parked: probes.filter(|key| known(key)).cloned(),
+        };
         job.rows
             .iter()
             .map(|(index, _)| (*index, given.remove(index).unwrap_or(none.clone())))
@@ -337,7 +348,7 @@ impl Dispatcher {
     }
 
     /// What a probe says about its hold: over, moved on (which has happened by now), or nothing, and then it is probed
-    /// again after its own back-off.
+    /// again after its own back-off. A probe that was not made, for a limit of our own, is made in a moment.
     fn judge_probe(
         &mut self,
         key: &HoldKey,
@@ -372,6 +383,9 @@ impl Dispatcher {
             // Somebody else was told to wait in the meantime: that is an appointment, too.
         } else if over {
             self.holds.over(key);
+        } else if signs.values().all(|sign| *sign == Sign::Held(key.clone())) {
+            self.holds
+                .probe_later(key, plan::later(now, settle::NOT_TRIED_WAIT));
         } else if let Some(hold) = self.holds.get(key).filter(|_| self.holds.in_force(key)) {
             let failures = hold.failures.saturating_add(1);
             let until = plan::later(now, self.host_backoff(failures));

@@ -256,6 +256,26 @@ fn mail_outlives_a_host_that_has_no_session_free_for_it() {
 }
 
 #[test]
+fn a_probe_that_finds_no_session_free_waits_for_one() {
+    // Its host's time comes, but its sessions are taken by others for two minutes.
+    let mut world = world(100 * HOUR, |world| Script::Crowded {
+        refuses: world.start + secs(590),
+        hint: 600,
+        from: world.start + secs(590),
+        until: world.start + secs(720),
+    });
+    world.manner.attempt = secs(5);
+    let mails = mails(&mut world, 5);
+    world.run(secs(719));
+    assert_eq!(world.delivered.len(), 0);
+    let asked = world.contacts[&host(1)].len();
+    assert!((15..=30).contains(&asked), "{asked} times in two minutes");
+    world.run(secs(750));
+    assert_eq!(world.delivered.len(), 5, "as soon as there is one");
+    world.check_all_ended(&mails);
+}
+
+#[test]
 fn each_mail_makes_its_turn_as_a_probe() {
     let mut world = world(100 * HOUR, |world| Script::Dead {
         until: world.start + secs(30 * HOUR),
