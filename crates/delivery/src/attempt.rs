@@ -11,7 +11,7 @@ use retry_hint::Tongues;
 use smtp::Status;
 use smtp::client::{Broken, Cause, Failure, Fate};
 
-use crate::hosts::{Free, Host};
+use crate::hosts::{Free, Host, Wish};
 use crate::tls::Security;
 use crate::words;
 
@@ -30,6 +30,8 @@ pub(crate) enum Step {
         security: Security,
         /// The session that the lane kept won't do.
         fresh: bool,
+        /// Wait a while for a place there, if its sessions are as many as may be.
+        patient: bool,
     },
     /// Send to these recipients (their index in the message) over the open session, then [`Attempt::sent`].
     Send {
@@ -66,8 +68,8 @@ pub(crate) enum After {
 pub(crate) struct Group {
     pub(crate) recipients: Vec<u32>,
     pub(crate) free: Free,
-    /// The host whose word about the mail is the last: see [`crate::hosts::Wish`].
-    pub(crate) decides: Option<HostKey>,
+    /// What their appointment asks.
+    pub(crate) wish: Wish,
 }
 
 /// See the module.
@@ -85,7 +87,9 @@ struct Asking {
     waiting: Vec<Waiting>,
     hosts: VecDeque<Host>,
     held: Option<HoldKey>,
-    decides: Option<HostKey>,
+    wish: Wish,
+    /// Where no place was free first. Its equals go before it; then it is waited for.
+    crowded: Option<HostKey>,
     at: At,
 }
 
@@ -162,8 +166,13 @@ impl Attempt {
         });
     }
 
-    /// The host has as many sessions as may be, and none came free: a limit of our own, so no attempt.
+    /// The host has as many sessions as may be, and none came free: a limit of our own, so no attempt. But first its
+    /// equals are asked: RFC 5321 §5.1 spreads mail over them.
     pub(crate) fn no_slot(&mut self) {
+        if let Some(asking) = self.asking.as_mut().filter(|asking| !asking.is_patient()) {
+            asking.ask_equals_first();
+            return;
+        }
         if let Some(asking) = self.asking.take() {
             let none = Outcome::NotTried { parked: None };
             let indices = asking.waiting.iter().map(|waiting| waiting.index);
@@ -350,7 +359,8 @@ impl Asking {
             waiting: group.recipients.into_iter().map(Waiting::new).collect(),
             hosts: group.free.hosts.into(),
             held: group.free.held,
-            decides: group.decides,
+            wish: group.wish,
+            crowded: None,
             at: At::default(),
         }
     }
@@ -366,6 +376,7 @@ impl Asking {
                 host: host.clone(),
                 security: self.at.security.unwrap_or(Security::AsSet),
                 fresh: self.at.fresh,
+                patient: self.is_patient(),
             },
             Stage::Open { .. } => {
                 if self.at.now.is_empty() {
@@ -378,6 +389,33 @@ impl Asking {
             }
             Stage::Unfit => Step::Convert,
         })
+    }
+
+    /// Whether the first of the hosts is waited for, if no place is free there: where an appointment is kept, or a session
+    /// was lost, and where none of its equals has one.
+    fn is_patient(&self) -> bool {
+        let Some(host) = self.hosts.front() else {
+            return true;
+        };
+        self.wish.host() == Some(host.key())
+            || self.crowded == Some(host.key())
+            || self.at.fresh
+            || self.equals(host) == 1
+    }
+
+    /// How many of the hosts, from the first on, are as good as it.
+    fn equals(&self, host: &Host) -> usize {
+        let is_equal = |other: &&Host| other.preference == host.preference;
+        self.hosts.iter().take_while(is_equal).count()
+    }
+
+    fn ask_equals_first(&mut self) {
+        if let Some(host) = self.hosts.pop_front() {
+            let equals = self.equals(&host);
+            self.crowded.get_or_insert(host.key());
+            self.hosts.insert(equals, host);
+            self.at = At::default();
+        }
     }
 
     fn leave_host(&mut self) {

@@ -256,7 +256,7 @@ fn groups(job: &Job, hosts: impl Fn(Wish) -> Free) -> Vec<Group> {
     let with_hosts = groups.into_iter().map(|(wish, recipients)| Group {
         recipients,
         free: hosts(wish),
-        decides: wish.decides(),
+        wish,
     });
     with_hosts.collect()
 }

@@ -120,6 +120,11 @@ impl Wish {
         }
     }
 
+    /// The host that gave it.
+    pub(crate) fn host(self) -> Option<HostKey> {
+        self.ends().map(|ends| ends.host)
+    }
+
     fn ends(self) -> Option<Ends> {
         match self {
             Self::Only(ends) | Self::First(ends) => Some(ends),

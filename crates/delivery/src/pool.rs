@@ -42,7 +42,7 @@ impl Places {
 }
 
 impl Slots {
-    /// Waits for a slot, not longer than `patience`.
+    /// Waits for a slot, not longer than `patience`. Who has none asks nobody to make room.
     pub(crate) async fn claim(
         self: &Arc<Self>,
         host: HostKey,
@@ -56,6 +56,9 @@ impl Slots {
             if places.taken < places.max {
                 places.taken += 1;
                 return Some(self.slot(host));
+            }
+            if patience.is_zero() {
+                return None;
             }
             let (give, given) = oneshot::channel();
             places.waiting.push_back(give);
@@ -154,8 +157,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn slots_are_counted_by_host_and_forgotten_when_free() {
         let slots = Arc::new(Slots::default());
-        let first = slots.claim(host(1), 2, PATIENCE).await.expect("a slot");
+        let mut first = slots.claim(host(1), 2, PATIENCE).await.expect("a slot");
         let second = slots.claim(host(1), 2, PATIENCE).await.expect("a slot");
+        assert!(slots.claim(host(1), 2, Duration::ZERO).await.is_none());
+        assert!(!first.is_wanted());
         assert!(slots.claim(host(1), 2, PATIENCE).await.is_none());
         assert!(slots.claim(host(2), 2, PATIENCE).await.is_some());
         assert_eq!(slots.lock().len(), 1);

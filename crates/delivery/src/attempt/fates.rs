@@ -127,7 +127,7 @@ impl Attempt {
 
     fn turn(&self, host: &Host, asking: &Asking, fate: Fate, dsn: bool) -> Turn {
         let Path { local, tls } = asking.at.path;
-        let decides = asking.decides == Some(host.key());
+        let decides = asking.wish.decides() == Some(host.key());
         let over = |problem: Problem| Problem {
             tls: (!host.is_lmtp()).then(|| tls.unwrap_or("none")),
             ..problem

@@ -27,7 +27,7 @@ fn group(recipients: &[u32], hosts: &str, held: Option<&str>) -> Group {
     Group {
         recipients: recipients.to_vec(),
         free: Free { hosts, held },
-        decides: None,
+        wish: Wish::None,
     }
 }
 
@@ -89,6 +89,7 @@ fn asked(step: &Step) -> String {
             host,
             security,
             fresh,
+            patient,
         } => {
             let fresh = if *fresh { " fresh" } else { "" };
             let clear = if *security == Security::Clear {
@@ -96,7 +97,8 @@ fn asked(step: &Step) -> String {
             } else {
                 ""
             };
-            format!("open {}{fresh}{clear}", host.name)
+            let first = if *patient { "" } else { " if free" };
+            format!("open {}{fresh}{clear}{first}", host.name)
         }
         Step::Send {
             recipients,

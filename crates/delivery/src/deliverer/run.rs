@@ -69,7 +69,11 @@ impl Deliverer {
                     host,
                     security,
                     fresh,
-                } => match self.open(set, open.take(), &host, security, fresh).await {
+                    patient,
+                } => match self
+                    .open(set, open.take(), &host, security, fresh, patient)
+                    .await
+                {
                     Ok((kept, reused)) => {
                         if let Some(why) = no_tls.take().filter(|_| kept.clear) {
                             tracing::info!(
@@ -114,6 +118,7 @@ impl Deliverer {
         host: &Host,
         security: Security,
         fresh: bool,
+        patient: bool,
     ) -> Result<(Kept, bool), NotOpen> {
         let settings = &set.settings;
         if let Some(mut kept) = kept {
@@ -130,10 +135,15 @@ impl Deliverer {
                 kept.quit().await;
             }
         }
+        let patience = if patient {
+            SLOT_PATIENCE
+        } else {
+            Duration::ZERO
+        };
         let slot = self
             .0
             .slots
-            .claim(host.key(), settings.sessions_per_host, SLOT_PATIENCE)
+            .claim(host.key(), settings.sessions_per_host, patience)
             .await;
         let slot = slot.ok_or(NotOpen::NoSlot)?;
         let kept = self.connect(set, host, security, slot).await?;

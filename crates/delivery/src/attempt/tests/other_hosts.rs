@@ -1,12 +1,14 @@
 //! When the other hosts are asked.
 
 use super::*;
+use crate::hosts::Ends;
 
 /// The same with an appointment at the first host.
 fn appointed(recipients: &[u32], hosts: &str) -> Group {
     let group = group(recipients, hosts, None);
-    let decides = group.free.hosts.first().map(Host::key);
-    Group { decides, ..group }
+    let host = group.free.hosts[0].key();
+    let wish = Wish::Only(Ends { host, local: None });
+    Group { wish, ..group }
 }
 
 #[test]
@@ -133,5 +135,63 @@ fn a_host_that_is_ourselves_is_the_last() {
         vec![group(&[0], "a b", None)],
         "open a -> ourselves
         0 deferred 4.4.6 by a: host a[192.0.2.1] replied to EHLO with my own name: mail loops back to myself",
+    );
+}
+
+/// All of them as good as the first.
+fn equals(group: Group) -> Group {
+    let mut free = group.free;
+    for host in &mut free.hosts {
+        host.preference = Some(1);
+    }
+    Group { free, ..group }
+}
+
+#[test]
+fn where_a_host_has_no_place_free_its_equals_are_asked() {
+    check(
+        vec![equals(group(&[0], "a b", None))],
+        "open a if free -> busy
+        open b if free -> new
+        send 0 -> 250 Ok
+        0 delivered 2.0.0 by b[192.0.2.2]:25
+        192.0.2.2:25 works",
+    );
+    // None has one: the first is waited for, and that it was not tried is no attempt.
+    check(
+        vec![equals(group(&[0], "a b c", None))],
+        "open a if free -> busy
+        open b if free -> busy
+        open c if free -> busy
+        open a -> busy
+        0 not tried",
+    );
+    // A worse one stands by for one that is down, not for one that is crowded.
+    let mut hosts = equals(group(&[0], "a b c", None));
+    hosts.free.hosts[2].preference = Some(2);
+    check(
+        vec![hosts],
+        "open a if free -> busy
+        open b if free -> none
+        open a -> busy
+        0 not tried
+        192.0.2.2:25 unreachable: connect to b[192.0.2.2]:25: connection refused",
+    );
+    // An appointment is kept with whom it was made.
+    check(
+        vec![equals(appointed(&[0], "a b"))],
+        "open a -> busy
+        0 not tried",
+    );
+    // So is the session that the rest of a mail needs.
+    check(
+        vec![equals(group(&[0, 1], "a b", None))],
+        "open a if free -> new
+        send 0,1 -> 250 Ok | more ; broken rcpt
+        open a fresh -> busy
+        0 delivered 2.0.0 by a[192.0.2.1]:25
+        1 not tried
+        192.0.2.1:25 works
+        192.0.2.1:25 unreachable: lost connection with a[192.0.2.1] while sending RCPT TO",
     );
 }

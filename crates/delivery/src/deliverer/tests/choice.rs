@@ -252,3 +252,30 @@ async fn holds_and_slots_stand_before_an_attempt() {
     }
     peers.finish().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn mail_for_a_host_without_a_place_goes_to_its_equal_at_once() {
+    const EQUALS: &str = "b.example MX 10 one.b.example.\nb.example MX 10 two.b.example.
+        one.b.example A 192.0.2.1\ntwo.b.example A 192.0.2.2";
+    const WAITS: &str = "S: 220 mx\nC: EHLO me.example\nwait 60";
+    let (_, peers) = set_up(&[(1, WAITS), (1, WAITS), (2, WAITS), (2, WAITS)]);
+    let deliverer = Deliverer::with_dial(settings(), Arc::new(Zone(EQUALS)), peers.clone());
+    let others: Vec<_> = (0..4)
+        .map(|_| {
+            let deliverer = deliverer.clone();
+            let job = to(&["a@b.example"]);
+            tokio::spawn(async move { attempt(&deliverer, &mut deliverer.lane(), &job).await })
+        })
+        .collect();
+    let began = Instant::now();
+    while peers.dialled().len() < 4 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    let mut dialled: Vec<_> = peers.dialled().iter().map(|(addr, _)| *addr).collect();
+    dialled.sort();
+    assert_eq!(dialled, [host(1).0, host(1).0, host(2).0, host(2).0]);
+    for other in others {
+        other.abort();
+    }
+}
