@@ -1,6 +1,9 @@
 //! What a door asks about: one step of a session, in the words of SMTP.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
+
+use crate::address;
 
 /// How far the session is. Later stages see all that earlier ones saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,4 +38,32 @@ pub struct Event<'a> {
     pub recipient: &'a str,
     /// Octets: announced with SIZE (RFC 1870), or counted at [`Stage::Message`]; 0 when nobody said.
     pub size: u64,
+}
+
+/// An event with its addresses as they are meant: no rule tells `"a"@x` from `a@x` (RFC 5321 §4.1.2), or a client would
+/// have as many names as it likes.
+pub(crate) struct Meant<'a> {
+    event: Event<'a>,
+    sender: Cow<'a, str>,
+    recipient: Cow<'a, str>,
+}
+
+impl<'a> Event<'a> {
+    pub(crate) fn meant(&self) -> Meant<'a> {
+        Meant {
+            event: *self,
+            sender: address::meant(self.sender),
+            recipient: address::meant(self.recipient),
+        }
+    }
+}
+
+impl Meant<'_> {
+    pub(crate) fn event(&self) -> Event<'_> {
+        Event {
+            sender: &self.sender,
+            recipient: &self.recipient,
+            ..self.event
+        }
+    }
 }

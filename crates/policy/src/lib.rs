@@ -15,6 +15,7 @@ pub mod slots;
 pub mod stats;
 pub mod zone;
 
+mod address;
 mod block;
 mod event;
 mod facts;

@@ -426,7 +426,8 @@ fn completed(address: &str, domain: &str) -> String {
     }
 }
 
-fn normal(address: &str) -> String {
+/// An address as it is compared: two that are written differently may be one mailbox.
+pub(crate) fn normal(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((user, domain)) => format!("{}@{}", unquoted(user), normal_domain(domain)),
         None => unquoted(address),

@@ -121,6 +121,8 @@ impl Engine {
 
     /// What the shell has to look up, into [`Session::facts`], before it hands this event to [`Engine::judge`].
     pub fn questions(&self, session: &Session, event: &Event<'_>, now: Moment) -> Vec<Question> {
+        let meant = event.meant();
+        let event = &meant.event();
         if self.standing(session, event) != Standing::Stranger {
             return Vec::new();
         }
@@ -138,6 +140,8 @@ impl Engine {
 
     /// Judges one event, and remembers it.
     pub fn judge(&mut self, session: &mut Session, event: &Event<'_>, now: Moment) -> Verdict {
+        let meant = event.meant();
+        let event = &meant.event();
         session.observed = None;
         let first = match event.stage {
             Stage::Message => session.mail.recipients.first().cloned(),
@@ -162,7 +166,7 @@ impl Engine {
 
     /// The shell let this event in, or refused it, for a reason that only the shell knows: for the statistics.
     pub fn answered_by_shell(&mut self, event: &Event<'_>, refusal: Option<&Refusal>, now: Moment) {
-        self.answered(event, None, refusal, now);
+        self.answered(&event.meant().event(), None, refusal, now);
     }
 
     /// Counts estimates. `first`: the first recipient of the mail, for the end of its content.

@@ -9,6 +9,7 @@ use std::time::Duration;
 mod counted;
 mod domains;
 mod early;
+mod names;
 mod observing;
 mod order;
 mod places;

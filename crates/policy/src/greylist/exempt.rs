@@ -1,7 +1,7 @@
 //! Who is not greylisted at all: decided before the table is asked.
 
 use super::Visit;
-use super::address::{parts, plain};
+use crate::address::{parts, plain};
 use ipnet::IpNet;
 use std::collections::HashSet;
 use std::fmt;

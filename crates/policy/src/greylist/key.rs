@@ -1,7 +1,7 @@
 //! What a record is found by: a keyed hash of its triplet.
 
-use super::address::plain;
 use super::origin::Origin;
+use crate::address::plain;
 use std::borrow::Cow;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
 

@@ -9,7 +9,6 @@ pub mod pool;
 pub mod rule;
 pub mod suspicion;
 
-mod address;
 mod change;
 mod dynamic;
 mod index;

@@ -1,5 +1,6 @@
 //! Whom an entry is about.
 
+use crate::address;
 use ipnet::{IpNet, Ipv4Net};
 use std::fmt;
 use std::net::IpAddr;
@@ -137,7 +138,7 @@ fn pattern(text: &str) -> Result<String, SubjectError> {
         .strip_prefix('<')
         .and_then(|rest| rest.strip_suffix('>'));
     let plain = inside.unwrap_or(plain);
-    let plain = plain.strip_prefix('@').unwrap_or(plain).to_lowercase();
+    let plain = address::plain(plain.strip_prefix('@').unwrap_or(plain)).into_owned();
     let domain = plain.rsplit_once('@').map_or(&*plain, |(_, domain)| domain);
     let labels = match plain.contains('@') {
         true => domain,

@@ -11,6 +11,7 @@ use smtp::{Content, Recipient};
 
 use super::gate::{Door, Visitor};
 use super::own_id::OwnId;
+use crate::directory::normal;
 use crate::runner::Runner;
 use crate::site::Site;
 
@@ -159,7 +160,7 @@ pub(crate) fn expand(site: &Site, recipients: &[Recipient]) -> Vec<Recipient> {
             .expand(&recipient.address)
             .unwrap_or_else(|_| vec![recipient.address.clone()]);
         for address in addresses {
-            if !seen.insert(address.to_lowercase()) {
+            if !seen.insert(normal(&address)) {
                 continue;
             }
             let orcpt = recipient.orcpt.clone().or_else(|| {

@@ -141,3 +141,34 @@ async fn beyond_its_quota_a_maildir_takes_nothing_until_there_is_room() {
         ]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_mailbox_that_is_named_twice_has_one_copy_however_it_is_quoted() {
+    let net = Net::new();
+    let root = tempfile::tempdir().expect("a directory");
+    let config = format!(
+        "hostname = \"a.example\"\ndata_dir = \"{}\"\n[local]\ndomains = [\"here.example\"]\n\
+         [local.mailboxes]\n\"bob@here.example\" = \"bob\"\n",
+        root.path().display()
+    );
+    let node = Node::start(&net, "192.0.2.1", MemorySpool::default(), &config);
+    let mut program = node.program(1000);
+    program.hello().await;
+    for (said, reply) in [
+        ("MAIL FROM:<u@else.example>", "250 "),
+        ("RCPT TO:<\"bob\"@here.example>", "250 "),
+        ("RCPT TO:<bob@here.example>", "250 "),
+        ("RCPT TO:<\"b\\OB\"@HERE.example>", "250 "),
+        (
+            "RCPT TO:<\"carol\"@here.example>",
+            "550 5.1.1 <\"carol\"@here.example>: ",
+        ),
+        ("DATA", "354 "),
+        ("Subject: one\r\n\r\nwords\r\n.", "250 "),
+    ] {
+        program.ask(said, reply).await;
+    }
+    until("an empty queue", HOUR, || node.queued().is_empty()).await;
+    let new = fs::read_dir(root.path().join("bob/new")).expect("a mailbox");
+    assert_eq!(new.count(), 1);
+}

@@ -2,6 +2,7 @@
 
 use super::expressions::{self, Expressions, Reading};
 use super::lines::{Trouble, What, each, is_name};
+use crate::address;
 use std::collections::HashMap;
 
 /// The recipients of a file.
@@ -42,7 +43,9 @@ impl Recipients {
                 None if is_name(text) => &mut recipients.domains,
                 _ => return Err(refused()),
             };
-            table.entry(text.to_lowercase()).or_insert(line);
+            table
+                .entry(address::plain(text).into_owned())
+                .or_insert(line);
             Ok(())
         });
         recipients.expressions = reading.finish(&mut trouble);
@@ -51,7 +54,7 @@ impl Recipients {
 
     /// The line that `recipient` (without its brackets) falls under.
     pub fn find(&self, recipient: &str) -> Option<usize> {
-        let address = recipient.to_lowercase();
+        let address = address::plain(recipient);
         self.by_parts(&address)
             .or_else(|| self.expressions.find(&address))
     }

@@ -8,15 +8,20 @@ use std::borrow::Cow;
 /// between two attempts, and a record that a retry doesn't find breaks an appointment, while two mailboxes that
 /// differ in case alone merely share one. `"a"@x` is the mailbox `a@x` (RFC 5321 §4.1.2). Most addresses are as they
 /// are compared already: no allocation for them.
-pub(super) fn plain(address: &str) -> Cow<'_, str> {
+pub(crate) fn plain(address: &str) -> Cow<'_, str> {
     match unquoted(address) {
         Some(address) => Cow::Owned(address.to_lowercase()),
         None => lower(address),
     }
 }
 
+/// An address as it is meant, in the case in which it was written: quoted only where it has to be.
+pub(crate) fn meant(address: &str) -> Cow<'_, str> {
+    unquoted(address).map_or(Cow::Borrowed(address), Cow::Owned)
+}
+
 /// What is before the last `@` of an address as [`plain`] gives it, and what is after it; nothing, without one.
-pub(super) fn parts(plain: &str) -> (&str, &str) {
+pub(crate) fn parts(plain: &str) -> (&str, &str) {
     plain.rsplit_once('@').unwrap_or((plain, ""))
 }
 
@@ -31,8 +36,8 @@ fn lower(address: &str) -> Cow<'_, str> {
 
 /// The address with a local part that is quoted without need, or has escapes without need, written plainly.
 fn unquoted(address: &str) -> Option<String> {
-    let (local, domain) = address.rsplit_once('@')?;
-    let inside = local.strip_prefix('"')?.strip_suffix('"')?;
+    let (local, domain) = address.strip_prefix('"')?.rsplit_once('@')?;
+    let inside = local.strip_suffix('"')?;
     let mut words = String::with_capacity(inside.len());
     let mut escaped = false;
     for c in inside.chars() {
@@ -82,6 +87,7 @@ mod tests {
         ] {
             assert_eq!(plain(written), compared, "{written}");
             assert_eq!(plain(compared), compared, "once is enough: {written}");
+            assert_eq!(meant(written).to_lowercase(), compared, "{written}");
         }
     }
 }
