@@ -24,6 +24,13 @@ pub(super) fn is_no_news(scan: &Scan<'_>, phrase: &Phrase) -> bool {
     let of_a_kind = scan.is(-1, "messages mails emails hosts senders")
         && !scan.is(-2, "all your these")
         || scan.joins(-1) && scan.is(-2, "any every each");
-    let rule = scan.goes_on(phrase.last) && scan.is(phrase.last + 1, "will");
-    denied || of_a_kind || rule
+    let goes_on = scan.goes_on(phrase.last);
+    let rule = goes_on && scan.is(phrase.last + 1, "will each every daily");
+    denied || of_a_kind || rule || goes_on && has_passed(scan, phrase.last + 1)
+}
+
+/// "Was greylisted for 300 seconds and is accepted", "has been greylisted for 25 minutes now".
+fn has_passed(scan: &Scan<'_>, next: isize) -> bool {
+    let over = scan.is(next, "now") || scan.is(next, "and") && scan.is(next + 1, "is are will");
+    over && scan.before(0, 3, "been was were had").is_some()
 }

@@ -13,6 +13,7 @@ pub(super) fn at(scan: &Scan<'_>, topic: Topic) -> Option<Phrase> {
     }
     retry_after(scan)
         .or_else(|| retry(scan, topic))
+        .or_else(|| then_retry(scan))
         .or_else(|| wait(scan))
         .or_else(|| put_off::at(scan, topic))
 }
@@ -114,7 +115,7 @@ const RETRY: &str = "\
 /// Verbs that "again" goes with.
 pub(super) const AGAIN: &str = "\
     try come attempt send connect deliver submit check call transmit available retry resend \
-    accept email transfer";
+    accept email transfer possible";
 
 /// Words that may stand between the verb and "in".
 const BETWEEN: &str = "\
@@ -153,6 +154,26 @@ fn retry(scan: &Scan<'_>, topic: Topic) -> Option<Phrase> {
     None
 }
 
+/// "In 5 minutes, please try again", "After 5 minutes please retry": where a sentence begins so. In the midst of one it is
+/// a report: "200 messages in 60 seconds, please try again later".
+fn then_retry(scan: &Scan<'_>) -> Option<Phrase> {
+    let begins = scan.word(-1).is_none_or(|word| word.stop || word.colon) || scan.is_sign(-1);
+    if !begins || !scan.is(0, "in after") {
+        return None;
+    }
+    let wait = span(scan, 1).filter(is_no_clock)?;
+    if !scan.goes_on(wait.last) {
+        return None;
+    }
+    let next = wait.last + 1;
+    let may = scan.is(next, "you") && scan.is(next + 1, "can may should must");
+    let asked = isize::from(scan.is(next, "please")) + 2 * isize::from(may);
+    let verb = next + asked;
+    let again = scan.is(verb, "try come send") && (1..4).any(|k| scan.is(verb + k, "again back"));
+    let retry = asked > 0 && scan.is(verb, RETRY) && !scan.is(verb, "try");
+    (again || retry).then(|| Phrase::to(wait)).flatten()
+}
+
 /// "Do not retry for 300 seconds": what may lead to the duration then. "No retry for 5 minutes" may be a report.
 fn forbids(scan: &Scan<'_>, verb: isize) -> Option<&'static str> {
     if scan.is(verb - 1, "not don't dont never") {
@@ -177,6 +198,12 @@ fn verb(scan: &Scan<'_>) -> Option<isize> {
         } else {
             Some(0)
         };
+    }
+    if scan.is(0, "next") {
+        // "You can send your next message in 95 seconds"
+        return scan
+            .before(0, 2, "send submit deliver")
+            .filter(|&verb| scan.is(verb - 1, "can may") && scan.is(verb - 2, "you"));
     }
     scan.is(0, "again")
         .then(|| scan.before(0, 9, AGAIN))
