@@ -7,9 +7,10 @@ use std::net::IpAddr;
 
 use queue::outcome::{Deferral, HostEvent, Outcome, Problem, Report};
 use queue::{HoldKey, HostKey};
-use retry_hint::Tongues;
+use retry_hint::{Answered, Hint, Holds, Tongues};
 use smtp::Status;
 use smtp::client::{Broken, Cause, Failure, Fate};
+use smtp::reply::Answer;
 
 use crate::hosts::{Free, Host, Wish};
 use crate::tls::Security;
@@ -300,9 +301,7 @@ impl Attempt {
             }
             Some(Failure::Refused { answered, reply }) => HostEvent::Refused {
                 reply: reply.raw.clone(),
-                hint: self
-                    .hint(&reply.raw, *answered)
-                    .filter(|hint| hint.holds == retry_hint::Holds::Host),
+                hint: host_hint(reply, *answered, self.tongues),
             },
         };
         self.met(host.key(), event);
@@ -330,7 +329,7 @@ impl Attempt {
         }
     }
 
-    fn hint(&self, raw: &str, answered: retry_hint::Answered) -> Option<retry_hint::Hint> {
+    fn hint(&self, raw: &str, answered: Answered) -> Option<Hint> {
         retry_hint::read(raw.as_bytes(), answered, self.tongues?)
     }
 
@@ -448,6 +447,16 @@ fn is_tls(failure: Option<&Failure>) -> bool {
             ..
         }))
     )
+}
+
+/// The wait that a refusal names for all mail to its host.
+pub(crate) fn host_hint(
+    reply: &Answer,
+    answered: Answered,
+    tongues: Option<Tongues>,
+) -> Option<Hint> {
+    retry_hint::read(reply.raw.as_bytes(), answered, tongues?)
+        .filter(|hint| hint.holds == Holds::Host)
 }
 
 /// Whether a kept session turned out to be gone: nothing of this mail was answered over it.

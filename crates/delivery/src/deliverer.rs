@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use queue::dispatch::Job;
-use queue::outcome::{Deferral, Outcome};
+use queue::outcome::{Deferral, HostEvent, Outcome};
 use queue::spool::Body;
 use queue::{Destination, HostKey, Report};
 use retry_hint::Tongues;
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use crate::attempt::{Attempt, Group};
 use crate::dial::{Dial, Tcp};
 use crate::hosts::{Free, Host, Wish, free, order, without_route};
-use crate::lane::Lane;
+use crate::lane::{Lane, Unasked};
 use crate::local;
 use crate::pool::Slots;
 use crate::route::{Asker, Resolve, RouteError, route, way};
@@ -188,22 +188,31 @@ impl Deliverer {
 
     /// Resolves when the lane's session is over: the peer closed it, or its place was needed for another lane's, or it
     /// is too old, and it was closed. At once if there is none. Can be cancelled, and called again.
-    pub async fn idle(&self, lane: &mut Lane) {
-        let Some(kept) = lane.kept.as_mut() else {
-            return;
-        };
+    ///
+    /// Returns what the peer said last, where that was a time.
+    pub async fn idle(&self, lane: &mut Lane) -> Option<Unasked> {
+        let kept = lane.kept.as_mut()?;
         let set = self.set();
         let left = set.settings.session_age.saturating_sub(kept.session.age());
         let gone = tokio::select! {
-            () = kept.session.gone() => true,
-            () = kept.slot.wanted() => false,
-            () = sleep(left) => false,
+            failure = kept.session.gone() => Some(failure),
+            () = kept.slot.wanted() => None,
+            () = sleep(left) => None,
         };
-        if let Some(kept) = lane.kept.take()
-            && !gone
-        {
+        let kept = lane.kept.take()?;
+        let Some(failure) = gone else {
             kept.quit().await;
-        }
+            return None;
+        };
+        let (reply, hint) = run::told_to_wait(&failure?, set.settings.tongues)?;
+        Some(Unasked {
+            host: kept.host.key(),
+            relay: kept.host.to_string(),
+            event: HostEvent::Refused {
+                reply,
+                hint: Some(hint),
+            },
+        })
     }
 
     /// Says QUIT where a session is open.

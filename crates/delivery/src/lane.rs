@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use queue::Destination;
+use queue::outcome::HostEvent;
+use queue::{Destination, HostKey};
 use tokio::time::Instant;
 
 use crate::attempt::Path;
@@ -23,6 +24,17 @@ const TURN: u32 = 20;
 pub struct Lane {
     pub(crate) kept: Option<Kept>,
     route: Option<(Destination, Instant, Vec<Host>)>,
+}
+
+/// What a host said unasked, over a session between two mails: a 421 with a time for all mail to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unasked {
+    /// Who.
+    pub host: HostKey,
+    /// The same as a relay is named in logs.
+    pub relay: String,
+    /// [`HostEvent::Refused`], with its hint.
+    pub event: HostEvent,
 }
 
 /// A session between mails.

@@ -24,5 +24,5 @@ mod words;
 pub use deliverer::{Deliverer, Holds, Settings};
 pub use dial::{Connection, Dial, Io, Tcp};
 pub use dns::{Dns, DnsError};
-pub use lane::Lane;
+pub use lane::{Lane, Unasked};
 pub use route::{BoxFuture, LookupError, Mx, Resolve};

@@ -1,8 +1,8 @@
 //! Drives the client's machine over a connection.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -117,18 +117,31 @@ impl Session {
         self.opened.elapsed()
     }
 
-    /// Whether the peer has closed a session that nothing is awaited of, or says something unasked: either way it is
-    /// of no use any more.
-    pub(crate) async fn is_gone(&mut self) -> bool {
-        let mut octet = [0];
-        let mut buffer = ReadBuf::new(&mut octet);
-        poll_fn(|cx| Poll::Ready(Pin::new(&mut self.io).poll_read(cx, &mut buffer).is_ready()))
-            .await
+    /// Whether a session that nothing is awaited of can be used still. If not: what [`Session::gone`] gives.
+    pub(crate) async fn still_open(&mut self) -> Result<(), Option<Failure>> {
+        let mut gone = pin!(self.gone());
+        poll_fn(|cx| {
+            Poll::Ready(match gone.as_mut().poll(cx) {
+                Poll::Ready(failure) => Err(failure),
+                Poll::Pending => Ok(()),
+            })
+        })
+        .await
     }
 
-    /// Resolves when the peer closes the session, or says something unasked. Can be cancelled.
-    pub(crate) async fn gone(&mut self) {
-        let _ = self.io.read(&mut [0]).await;
+    /// Resolves when the peer closes the session, or has said something unasked, with what that was. Can be cancelled.
+    pub(crate) async fn gone(&mut self) -> Option<Failure> {
+        loop {
+            match self.machine.poll() {
+                Some(Action::Closed(failure)) => return failure,
+                Some(_) => return None,
+                None => {}
+            }
+            match self.io.read(&mut self.input).await {
+                Ok(0) | Err(_) => return None,
+                Ok(count) => self.hand_over(count),
+            }
+        }
     }
 
     /// QUIT, its answer, and the end of the connection.

@@ -9,12 +9,13 @@ use queue::Report;
 use queue::dispatch::Job;
 use queue::outcome::Problem;
 use queue::spool::Body;
+use retry_hint::{Hint, Tongues};
 use smtp::BodyKind;
 use smtp::client::{Broken, Cause, Failure, Mail};
 use tokio::time::timeout;
 
 use super::{Deliverer, Set};
-use crate::attempt::{After, Attempt, Path, Step};
+use crate::attempt::{After, Attempt, Path, Step, host_hint};
 use crate::convert::{CannotConvert, to_seven_bit};
 use crate::dial::Connection;
 use crate::hosts::{Host, Way};
@@ -127,9 +128,16 @@ impl Deliverer {
                 && host.from.is_none_or(|from| kept.path.local == Some(from))
                 && (security == Security::AsSet || kept.clear);
             if same && kept.has_room(settings.mails_per_session, settings.session_age) {
-                if !kept.session.is_gone().await {
-                    kept.host = host.clone();
-                    return Ok((kept, true));
+                match kept.session.still_open().await {
+                    Ok(()) => {
+                        kept.host = host.clone();
+                        return Ok((kept, true));
+                    }
+                    Err(Some(failure)) if told_to_wait(&failure, settings.tongues).is_some() => {
+                        return Err(NotOpen::Ended(Some(failure), kept.path.local));
+                    }
+                    // It has had enough of the session, not of us.
+                    Err(_) => {}
                 }
             } else {
                 kept.quit().await;
@@ -215,6 +223,14 @@ impl Deliverer {
             );
         }
     }
+}
+
+/// The reply that ended a session, and the time for all mail to its host that it names.
+pub(super) fn told_to_wait(failure: &Failure, tongues: Option<Tongues>) -> Option<(String, Hint)> {
+    let Failure::Refused { answered, reply } = failure else {
+        return None;
+    };
+    Some((reply.raw.clone(), host_hint(reply, *answered, tongues)?))
 }
 
 /// Why STARTTLS gave no TLS, if that was what ended the session.

@@ -203,7 +203,7 @@ async fn an_idle_session_makes_room_for_another_lane() {
     let job = to(&["a@b.example"]);
     let _ = attempt(&deliverer, &mut first, &job).await;
     let began = Instant::now();
-    let (report, ()) = tokio::join!(
+    let (report, _) = tokio::join!(
         attempt(&deliverer, &mut second, &job),
         deliverer.idle(&mut first)
     );
@@ -261,7 +261,7 @@ async fn a_kept_session_that_the_host_closed_is_replaced() {
         short(&attempt(&deliverer, &mut lane, &to(&["a@b.example"])).await).contains(" 250 Ok")
     );
     let began = Instant::now();
-    deliverer.idle(&mut lane).await;
+    assert_eq!(deliverer.idle(&mut lane).await, None);
     assert_eq!(began.elapsed(), Duration::from_secs(2));
     assert!(
         short(&attempt(&deliverer, &mut lane, &to(&["a@b.example"])).await).contains(" 250 Ok")

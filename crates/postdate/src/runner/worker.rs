@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use delivery::Holds;
+use delivery::{Holds, Unasked};
 use queue::dispatch::{Job, LaneId};
 use queue::outcome::{Deferral, Problem};
 use queue::spool::{Body, Change};
@@ -124,13 +124,22 @@ async fn next(runner: &Arc<Runner>, lane: &mut delivery::Lane, id: LaneId) -> bo
         runner.attempted(message);
         return true;
     }
+    let mut unasked = None;
     let again = !runner.dispatcher().should_close(id)
         && tokio::select! {
             biased;
             woken = woken => woken.is_ok(),
-            () = runner.deliverer.idle(lane) => false,
+            said = runner.deliverer.idle(lane) => {
+                unasked = said;
+                false
+            }
             () = tokio::time::sleep(IDLE) => false,
         };
+    if let Some(Unasked { host, relay, event }) = unasked {
+        let now = runner.now();
+        runner.dispatcher().heard(host, &event, &relay, now);
+        runner.pump();
+    }
     runner.idle.leave(id);
     // Closing and looking once more are one step under the lock: a job that was just given to this lane is not lost.
     again || !runner.dispatcher().close_if_idle(id)

@@ -124,6 +124,13 @@ impl Dispatcher {
         self.emit(batch, now);
     }
 
+    /// A host said this over a session between two mails. The result comes out of `poll` as `Settled`.
+    pub fn heard(&mut self, host: HostKey, event: &HostEvent, relay: &str, now: SystemTime) {
+        let mut batch = Batch::default();
+        self.host_event(host, event, Some(relay), &Errand::Ordinary, now, &mut batch);
+        self.emit(batch, now);
+    }
+
     /// An outcome for each row, and none that parks a row under a hold that is not in force: nothing would wake it.
     /// A probe that found a limit of our own stays where it was.
     fn complete(

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use queue::dispatch::Limits;
+use queue::outcome::HostEvent;
 use queue::{HoldKey, Rules};
+use retry_hint::Holds;
 
-use crate::hosts::{Script, host, secs};
+use crate::hosts::{Script, hint, host, secs};
 use crate::world::World;
 
 const LATE: Duration = Duration::from_secs(2);
@@ -277,4 +279,34 @@ fn mail_that_becomes_durable_after_its_hold_is_over_is_not_forgotten_under_it() 
     world.run(secs(937));
     assert_eq!(world.delivered.len(), 2, "the late one");
     world.check_all_ended(&mails);
+}
+
+#[test]
+fn a_time_that_a_host_names_between_two_mails_is_kept() {
+    let mut world = world();
+    world.domain("b.example", vec![(host(1), Script::Works)]);
+    let first = world.mail(secs(1), &["a@b.example"]);
+    world.operate(secs(10), |world| {
+        let told = HostEvent::Refused {
+            reply: "421 4.3.2 TIME=300 restart".to_owned(),
+            hint: Some(hint(300, Holds::Host)),
+        };
+        let now = world.now;
+        world.dispatcher.heard(host(1), &told, "mx", now);
+    });
+    let mails: Vec<_> = (0..3)
+        .map(|n| (world.mail(secs(20 + n), &["a@b.example"]), 1))
+        .collect();
+    world.run(secs(900));
+    let at = |id| world.tried[&(id, 0)][0].at;
+    assert!(at(first) <= world.start + secs(1) + LATE);
+    for (id, _) in &mails {
+        let waited = at(*id).duration_since(world.start).expect("later");
+        assert!(
+            waited >= secs(310) && waited <= secs(310) + LATE,
+            "{waited:?}"
+        );
+    }
+    world.check_all_ended(&mails);
+    assert_eq!(world.dispatcher.holds().len(), 0);
 }

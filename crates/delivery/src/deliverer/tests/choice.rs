@@ -279,3 +279,43 @@ async fn mail_for_a_host_without_a_place_goes_to_its_equal_at_once() {
         other.abort();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_time_that_a_host_names_between_two_mails_is_heard() {
+    const TOLD: &str = "421 4.3.2 TIME=60 restart";
+    let leaves: &'static str = format!("{GREETING}S: 250 mx\n{MAIL}wait 2\nS: {TOLD}").leak();
+    let takes: &'static str = format!("{GREETING}S: 250 mx\n{MAIL}hang").leak();
+    let refused = |hint| {
+        let reply = TOLD.to_owned();
+        HostEvent::Refused { reply, hint }
+    };
+    let hint = retry_hint::read(
+        TOLD.as_bytes(),
+        retry_hint::Answered::Mail,
+        Tongues::default(),
+    );
+    let (deliverer, peers) = set_up(&[(1, leaves), (1, leaves), (2, takes)]);
+    // While nobody wants the session, and while a mail comes for it.
+    let mut lane = deliverer.lane();
+    let job = to(&["a@b.example"]);
+    let _ = attempt(&deliverer, &mut lane, &job).await;
+    let heard = Unasked {
+        host: host(1),
+        relay: "one.b.example[192.0.2.1]:25".to_owned(),
+        event: refused(hint),
+    };
+    assert_eq!(deliverer.idle(&mut lane).await, Some(heard));
+    let _ = attempt(&deliverer, &mut lane, &job).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let report = attempt(&deliverer, &mut lane, &job).await;
+    assert_eq!(
+        short(&report),
+        "two.b.example[192.0.2.2]:25 250 Ok dsn=false"
+    );
+    assert_eq!(
+        report.hosts,
+        [(host(1), refused(hint)), (host(2), HostEvent::Works)]
+    );
+    drop(lane);
+    peers.finish().await;
+}
