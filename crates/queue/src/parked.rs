@@ -12,8 +12,8 @@ use crate::spool::Hold;
 use crate::{HoldKey, Progress, State};
 
 /// So long after the hold's end a mail whose lifetime is over waits for what the probe finds, and so long again while it
-/// is still under way, to [`plan::LAST_CHANCE`] after that end.
-pub const PROBE_TIME: Duration = Duration::from_secs(90);
+/// is still under way, to [`plan::LAST_CHANCE`] after that end. A little more than a dial to a dead host takes.
+pub const PROBE_TIME: Duration = Duration::from_secs(35);
 
 /// Finds the hold with this key, if it is in force.
 pub type Holds<'a> = &'a dyn Fn(&HoldKey) -> Option<&'a Hold>;

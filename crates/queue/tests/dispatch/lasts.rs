@@ -133,7 +133,7 @@ fn a_dead_host_is_probed_once_a_minute_at_most_when_its_mail_ends() {
         for told in failed {
             let end = id_time(told.id) + secs(8 * HOUR);
             let late = told.at.duration_since(end).expect("not before its end");
-            assert!(late <= secs(300), "{:?} is given up {late:?} late", told.id);
+            assert!(late <= secs(120), "{:?} is given up {late:?} late", told.id);
         }
         assert_eq!(given_up(&world).len(), 1000);
         world.check_all_ended(&mails);
