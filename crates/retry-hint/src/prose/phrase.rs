@@ -169,9 +169,15 @@ fn then_retry(scan: &Scan<'_>) -> Option<Phrase> {
     let may = scan.is(next, "you") && scan.is(next + 1, "can may should must");
     let asked = isize::from(scan.is(next, "please")) + 2 * isize::from(may);
     let verb = next + asked;
-    let again = scan.is(verb, "try come send") && (1..4).any(|k| scan.is(verb + k, "again back"));
-    let retry = asked > 0 && scan.is(verb, RETRY) && !scan.is(verb, "try");
-    (again || retry).then(|| Phrase::to(wait)).flatten()
+    let last = if scan.is(verb, "try come send") {
+        (verb + 1..verb + 4).find(|&k| scan.is(k, "again back"))?
+    } else {
+        Some(verb).filter(|&verb| asked > 0 && scan.is(verb, RETRY))?
+    };
+    Some(Phrase {
+        last,
+        ..Phrase::to(wait)?
+    })
 }
 
 /// "Do not retry for 300 seconds": what may lead to the duration then. "No retry for 5 minutes" may be a report.
