@@ -224,6 +224,7 @@ impl Appointments {
         for name in claimed.iter().flat_map(|guest| &guest.0) {
             self.names.remove(&(*name, id));
         }
+        self.touch(id);
         self.list(id);
         claimed
     }
@@ -312,6 +313,8 @@ impl Appointments {
                     id,
                     guests: row.guests(),
                     holds: row.holds.clone(),
+                    lapsed: row.lapsed,
+                    came: row.came,
                 });
             }
         }

@@ -333,6 +333,8 @@ impl Book {
             due: row.due,
             until: row.until,
             holds: row.holds.clone(),
+            lapsed: row.lapsed,
+            came: row.came,
         }));
     }
 

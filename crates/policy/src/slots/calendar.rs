@@ -157,8 +157,8 @@ impl Calendar {
         } = saved;
         let at = bounded(at);
         let kind = match (limit.burst(), state) {
-            (Some(burst), State::Rate { bank }) => {
-                Kind::Rate(Rate::restored(&limit, burst, bank, at))
+            (Some(burst), State::Rate(count)) => {
+                Kind::Rate(Rate::restored(&limit, burst, &count, at))
             }
             (None, State::Quota { used, booked }) => {
                 Kind::Quota(Quota::restored(&limit, used, booked, at))
@@ -179,7 +179,7 @@ impl Calendar {
             series: self.series,
             at: self.now,
             state: match &self.kind {
-                Kind::Rate(rate) => State::Rate { bank: rate.bank() },
+                Kind::Rate(rate) => State::Rate(rate.saved()),
                 Kind::Quota(quota) => State::Quota {
                     used: quota.used(),
                     booked: quota.booked(),
@@ -283,20 +283,13 @@ impl Calendar {
         }
     }
 
-    /// Takes over what a stored appointment has in it. What a quota has booked is in its own row. What was told under
-    /// another limit costs the next slots of this one, as in [`Self::adopt`].
+    /// Takes over what a stored appointment has in it. What a quota has booked, and what was told under another limit, is
+    /// in its own row.
     pub(super) fn hold_again(&mut self, hold: &Hold) {
-        let Kind::Rate(rate) = &mut self.kind else {
-            return;
-        };
-        match hold.units {
-            Units::Row { first, units } if hold.series == self.series => {
-                rate.reserve_again(first, units);
-            }
-            Units::Row { units, .. } | Units::Window { units, .. } if hold.at > self.now => {
-                rate.reserve_next(units.min(self.limit.count()));
-            }
-            _ => {}
+        if hold.series == self.series
+            && let (Kind::Rate(rate), Units::Row { first, units }) = (&mut self.kind, hold.units)
+        {
+            rate.reserve_again(first, units);
         }
     }
 

@@ -4,6 +4,7 @@ use super::calendar::Hold;
 use super::{Guest, Limit};
 use crate::Moment;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 /// One row that outlives the process. Texts have at most [`super::TEXT_MAX`] octets. Times are the book's
@@ -50,10 +51,14 @@ pub enum Stored {
         until: Moment,
         /// What it has, in which calendars; nothing once the first guest was let in.
         holds: Vec<Hold>,
+        /// What was kept briefly went to others.
+        lapsed: bool,
+        /// A guest came for it once.
+        came: bool,
     },
 }
 
-/// What a calendar counted up to one moment. Reserved slots of a rate are in the appointments' rows.
+/// What a calendar counted up to one moment. What a rate keeps for appointments is in their rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
     /// The limit it counts by.
@@ -70,10 +75,7 @@ pub struct Saved {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Of a rate.
-    Rate {
-        /// Slots that passed unused and may be used still.
-        bank: u64,
-    },
+    Rate(RateCount),
     /// Of a quota.
     Quota {
         /// In this window.
@@ -81,6 +83,21 @@ pub enum State {
         /// In the next.
         booked: u64,
     },
+}
+
+/// Slots are counted since 1970.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RateCount {
+    /// Slots that passed unused and may be used still.
+    pub bank: u64,
+    /// Of what was taken from there, so much may come back.
+    pub live: u64,
+    /// Nothing that was taken before this slot was the next one.
+    pub dead: u64,
+    /// To come, and used up: octets that came and were not told, a mail that came a little early.
+    pub spent: Vec<Range<u64>>,
+    /// Passed, and given back by who had them.
+    pub lapsed: Vec<Range<u64>>,
 }
 
 /// One step from the rows of before to those of now; to be applied in order, and what one
@@ -114,6 +131,10 @@ pub enum Change {
         guests: Vec<Guest>,
         /// What it has now.
         holds: Vec<Hold>,
+        /// What was kept briefly went to others.
+        lapsed: bool,
+        /// A guest came for it once.
+        came: bool,
     },
     /// The appointment is over.
     DropAppointment {

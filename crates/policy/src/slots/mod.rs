@@ -45,7 +45,7 @@ mod visits;
 
 pub use book::Book;
 pub use calendar::{Counted, Hold, Units};
-pub use change::{Change, Saved, State, Stored};
+pub use change::{Change, RateCount, Saved, State, Stored};
 pub use count::Counts;
 pub use limit::{Limit, LimitError};
 

@@ -1,9 +1,11 @@
 //! Evenly spaced slots, and a bank of those that passed unused.
 
-use super::calendar::Units;
+use super::Limit;
+use super::calendar::{NUMBER_MAX, Units};
+use super::change::RateCount;
 use super::runs::Runs;
-use super::{EARLY, Limit};
 use crate::Moment;
+use std::ops::Range;
 
 /// The calendar of one rate, in whole numbers: slot `k` lies at `ceil(k · period / count)` milliseconds after 1970.
 ///
@@ -28,6 +30,8 @@ pub(super) struct Rate {
     dead: u64,
     /// Slots from `next` on that are reserved.
     reserved: Runs,
+    /// Those of them that no appointment has any more, or never had.
+    spent: Runs,
     /// Slots before `next`.
     lapsed: Runs,
 }
@@ -44,24 +48,39 @@ impl Rate {
             live: 0,
             dead: 0,
             reserved: Runs::default(),
+            spent: Runs::default(),
             lapsed: Runs::default(),
         };
-        rate.start(now);
+        rate.next = rate.behind(now);
+        rate.dead = rate.next;
         rate
     }
 
-    /// As it was stored at `at`. What was claimed just then up to [`EARLY`] before its slot is no longer known, so that
-    /// far the slots go to nobody.
-    pub(super) fn restored(limit: &Limit, burst: u64, bank: u64, at: Moment) -> Self {
-        let mut rate = Self::new(limit, burst, at.after(EARLY));
-        rate.bank = bank.min(burst);
+    /// As it was stored at `at`; a row that was damaged may say anything.
+    pub(super) fn restored(limit: &Limit, burst: u64, count: &RateCount, at: Moment) -> Self {
+        let mut rate = Self::new(limit, burst, at);
+        rate.bank = count.bank.min(burst);
+        rate.live = count.live.min(burst - rate.bank);
+        rate.dead = count.dead.min(rate.next);
+        let sound = |run: &&Range<u64>| run.start < run.end && run.end <= NUMBER_MAX;
+        for run in count.spent.iter().filter(sound) {
+            rate.reserve_again(run.start, run.end - run.start);
+            rate.spend_row(run.start, run.end - run.start);
+        }
+        for run in count.lapsed.iter().filter(sound) {
+            rate.lapse(run.start, run.end.min(rate.next).saturating_sub(run.start));
+        }
         rate
     }
 
-    /// Counting begins here; what was taken before does not come back.
-    fn start(&mut self, now: Moment) {
-        self.next = self.behind(now);
-        self.dead = self.next;
+    pub(super) fn saved(&self) -> RateCount {
+        RateCount {
+            bank: self.bank,
+            live: self.live,
+            dead: self.dead,
+            spent: self.spent.iter().collect(),
+            lapsed: self.lapsed.iter().collect(),
+        }
     }
 
     pub(super) fn bank(&self) -> u64 {
@@ -83,15 +102,12 @@ impl Rate {
     /// Starts with so much in the bank, and so many of the next slots gone.
     pub(super) fn begin_with(&mut self, bank: u64, gone: u64) {
         self.bank = bank.min(self.burst);
-        self.reserve_next(gone.min(self.count));
-    }
-
-    /// Takes so many of the next slots for nobody.
-    pub(super) fn reserve_next(&mut self, gone: u64) {
+        let gone = gone.min(self.count);
         if gone > 0
             && let Some(first) = self.reserved.gap(self.next, gone)
         {
             self.reserved.insert(first, gone);
+            self.spend_row(first, gone);
         }
     }
 
@@ -118,6 +134,7 @@ impl Rate {
             self.pass_unreserved(start);
             self.next = end;
         }
+        self.spent.remove(0, next);
         self.pass_unreserved(next);
     }
 
@@ -195,17 +212,29 @@ impl Rate {
     /// These slots passed, and nobody came.
     fn lapse(&mut self, first: u64, slots: u64) {
         let room = self.burst.saturating_sub(self.lapsed.count());
-        if (1..=room).contains(&slots) && self.bank < self.burst {
+        let fits = (1..=room).contains(&slots) && self.bank < self.burst;
+        if fits && self.lapsed.gap(first, slots) == Some(first) {
             self.lapsed.insert(first, slots);
         }
     }
 
     /// They won't come back.
     pub(super) fn spend(&mut self, units: Units) {
-        if let Units::Banked { before, units } = units
-            && before >= self.dead
-        {
-            self.live -= units.min(self.live);
+        match units {
+            Units::Banked { before, units } if before >= self.dead => {
+                self.live -= units.min(self.live);
+            }
+            Units::Row { first, units } => self.spend_row(first, units),
+            Units::Banked { .. } | Units::Window { .. } => {}
+        }
+    }
+
+    /// What is to come of it stays taken, and is no appointment's.
+    fn spend_row(&mut self, first: u64, units: u64) {
+        let (from, end) = (first.max(self.next), first + units);
+        if from < end {
+            self.spent.remove(from, end - from);
+            self.spent.insert(from, end - from);
         }
     }
 

@@ -48,6 +48,8 @@ impl Book {
                 due,
                 until,
                 holds,
+                lapsed,
+                came,
                 ..
             } => {
                 self.clock.resume(asked);
@@ -71,9 +73,9 @@ impl Book {
                     asked,
                     due,
                     until,
-                    lapsed: false,
-                    // Once a guest was let in, it has nothing left.
-                    came: holds.is_empty(),
+                    lapsed,
+                    // Rows of earlier releases don't say so; once a guest was let in, it has nothing left.
+                    came: came || holds.is_empty(),
                     holds,
                     listed: Listed::default(),
                 };

@@ -1,6 +1,7 @@
 //! Numbers that are taken, as disjoint runs.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Runs that are looked at for one gap. Runs that touch are one, so only gaps that were too small are passed by: for
 /// costs of 1 there are none.
@@ -88,6 +89,11 @@ impl Runs {
 
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// From the first to the last.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Range<u64>> {
+        self.runs.iter().map(|(&start, &end)| start..end)
     }
 
     /// How many numbers are in it.

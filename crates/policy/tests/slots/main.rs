@@ -1,6 +1,7 @@
 //! Rates, quotas and load over virtual time.
 
 mod bent;
+mod equal;
 mod flood;
 mod keeper;
 mod law;

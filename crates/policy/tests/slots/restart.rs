@@ -174,10 +174,13 @@ proptest! {
         row in prop::array::uniform9(any::<i64>()), text in any::<String>(), limits in prop::array::uniform2("(1|7|900)/(s|h|d)( burst (1|50|1G))?"),
     ) {
         use policy::Moment;
-        use policy::slots::{Hold, Saved, State, Units};
+        use policy::slots::{Hold, RateCount, Saved, State, Units};
         let at = row.map(Moment::from_millis);
         let n = row.map(|n| n as u64);
-        for state in [State::Rate { bank: n[0] }, State::Quota { used: n[1], booked: n[2] }] {
+        let count = RateCount {
+            bank: n[0], live: n[1], dead: n[2], spent: vec![n[3]..n[4], n[5]..n[6]], lapsed: vec![n[7]..n[8], n[0]..n[1]],
+        };
+        for state in [State::Rate(count), State::Quota { used: n[1], booked: n[2] }] {
             for units in [
                 Units::Banked { before: n[3], units: n[4] },
                 Units::Row { first: n[5], units: n[6] },
@@ -193,6 +196,8 @@ proptest! {
                         sender: text.clone(), recipient: text.clone(), rule: text.clone(),
                         asked: at[5], due: at[6], until: at[7],
                         holds: vec![Hold { calendar, series: 0, units, at: at[8], brief: n[5] % 2 == 0 }],
+                        lapsed: n[6] % 2 == 0,
+                        came: n[7] % 2 == 0,
                     });
                 }
                 let asks = [ask(&text, &text, limit(&limits[1]))];

@@ -35,9 +35,17 @@ impl Rows {
                     id,
                     guests: now,
                     holds: has,
+                    lapsed: is_lapsed,
+                    came: has_come,
                 } => match self.appointments.get_mut(&id) {
-                    Some(Stored::Appointment { guests, holds, .. }) => {
-                        (*guests, *holds) = (now, has);
+                    Some(Stored::Appointment {
+                        guests,
+                        holds,
+                        lapsed,
+                        came,
+                        ..
+                    }) => {
+                        (*guests, *holds, *lapsed, *came) = (now, has, is_lapsed, has_come);
                     }
                     other => panic!("no appointment {id}: {other:?}"),
                 },

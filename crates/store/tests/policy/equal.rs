@@ -2,11 +2,12 @@
 
 use crate::tables::{limits, mail};
 use crate::{Room, at};
-use policy::engine::{Greylisting, LimitRule, Rules};
+use policy::engine::{Counted, Greylisting, LimitRule, Rules, Scope, Session};
 use policy::greylist::{self, Arrival, Visit};
 use policy::lists::{Action, Entry, Subject};
-use policy::{Moment, returns};
+use policy::{Event, Moment, Stage, returns};
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 use store::policy::Records;
@@ -19,6 +20,10 @@ const RECIPIENTS: [&str; 3] = ["b@y.example", "C@y.example", "postmaster@y.examp
 enum Act {
     /// Of a client, for a recipient.
     Mail(usize, usize, usize),
+    /// With so many octets, and for another recipient as well.
+    Whole(usize, usize, usize, u64),
+    /// One of those that were told a time comes so many seconds behind that, with so many octets.
+    Late(usize, u64, u64),
     Full(usize),
     Room(usize),
     /// The operator's word on a client or a sender, for so many minutes.
@@ -31,6 +36,9 @@ fn act() -> impl Strategy<Value = Act> {
     let who = || (0..CLIENTS.len(), 0..SENDERS.len(), 0..RECIPIENTS.len());
     prop_oneof![
         12 => who().prop_map(|(client, sender, recipient)| Act::Mail(client, sender, recipient)),
+        8 => (who(), 1..300u64).prop_map(|((client, sender, recipient), octets)| Act::Whole(client, sender, recipient, octets)),
+        8 => (any::<usize>(), prop_oneof![0..20u64, 0..600u64], 1..300u64)
+            .prop_map(|(which, late, octets)| Act::Late(which, late, octets)),
         1 => (0..RECIPIENTS.len()).prop_map(Act::Full),
         1 => (0..RECIPIENTS.len()).prop_map(Act::Room),
         1 => (any::<bool>(), 0..8usize, prop::option::of(1..30u64))
@@ -40,10 +48,25 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Each with the seconds before it.
-fn story() -> impl Strategy<Value = Vec<(u64, Act)>> {
+/// With the seconds before it.
+type Played = (u64, Act);
+
+fn story() -> impl Strategy<Value = Vec<Played>> {
     let pause = prop_oneof![4 => 0..10u64, 4 => 100..400u64, 1 => 600..3_000u64];
     prop::collection::vec((pause, act()), 1..40)
+}
+
+/// Whole mails, and those that come late.
+fn mails() -> impl Strategy<Value = Vec<Played>> {
+    let late = prop_oneof![0..20u64, 0..600u64];
+    let act = prop_oneof![
+        3 => (0..CLIENTS.len(), 0..2usize, 0..2usize, 1..300u64)
+            .prop_map(|(client, sender, recipient, octets)| Act::Whole(client, sender, recipient, octets)),
+        2 => (any::<usize>(), late, 1..300u64)
+            .prop_map(|(which, late, octets)| Act::Late(which, late, octets)),
+    ];
+    let pause = prop_oneof![4 => Just(0), 4 => 0..20u64, 1 => 100..400u64];
+    prop::collection::vec((pause, act), 1..40)
 }
 
 fn subject(whom: usize) -> Subject {
@@ -68,6 +91,10 @@ fn play(server: &Records, act: &Act, now: SystemTime) -> String {
                 now,
             );
         }
+        Act::Whole(client, sender, recipient, octets) => {
+            return whole(server, (client, sender, recipient), octets, now);
+        }
+        Act::Late(..) => unreachable!("it is played as the mail that was told"),
         Act::Full(whose) => {
             server.with(now, |engine, now| {
                 engine.mailboxes.full(RECIPIENTS[whose], now)
@@ -94,6 +121,47 @@ fn play(server: &Records, act: &Act, now: SystemTime) -> String {
         Act::Tick => settle(server, now),
     }
     String::new()
+}
+
+/// A mail for two recipients, with its content: what each was answered, and the end.
+fn whole(
+    server: &Records,
+    (client, sender, recipient): (usize, usize, usize),
+    octets: u64,
+    now: SystemTime,
+) -> String {
+    let event = |stage, recipient, size| Event {
+        stage,
+        client: CLIENTS[client].parse().unwrap(),
+        helo: "mx.c.example",
+        user: None,
+        sender: SENDERS[sender],
+        recipient,
+        size,
+    };
+    let second = RECIPIENTS[(recipient + 1) % RECIPIENTS.len()];
+    let steps = [
+        event(Stage::Connect, "", 0),
+        event(Stage::Recipient, RECIPIENTS[recipient], 0),
+        event(Stage::Recipient, second, 0),
+        event(Stage::Message, "", octets),
+    ];
+    server.with(now, |engine, now| {
+        let mut session = Session::default();
+        let mut said = Vec::new();
+        for event in steps {
+            let verdict = engine.judge(&mut session, &event, now);
+            let refusal = verdict.refusal();
+            said.push(refusal.map_or("ok".to_owned(), |refusal| {
+                format!("{} {}", refusal.code, refusal.wait_secs.unwrap_or(0))
+            }));
+            if event.stage == Stage::Connect && refusal.is_some() {
+                break;
+            }
+        }
+        engine.taken(&mut session, now);
+        said.join(", ")
+    })
 }
 
 /// All that is over goes: an event sweeps only some of it, and greylisting only with a visit.
@@ -153,36 +221,130 @@ fn shown(server: &Records, now: SystemTime) -> String {
     })
 }
 
+fn octets() -> Vec<LimitRule> {
+    vec![LimitRule {
+        name: "octets".to_owned(),
+        of: Counted::Octets,
+        per: Scope::Sender,
+        limit: "600/h burst 100".parse().unwrap(),
+    }]
+}
+
+/// When a mail is to come back, and which.
+type Told = (u64, (usize, usize, usize));
+
+/// What is played, at its time.
+fn due(act: &Act, told: &[Told], secs: &mut u64) -> Act {
+    let Act::Late(which, late, octets) = *act else {
+        return act.clone();
+    };
+    let Some((due, (client, sender, recipient))) = told.get(which % told.len().max(1)) else {
+        return Act::Tick;
+    };
+    *secs = (*secs).max(due + late);
+    Act::Whole(*client, *sender, *recipient, octets)
+}
+
+fn note(said: &str, act: &Act, secs: u64, told: &mut Vec<Told>) {
+    if let Act::Mail(client, sender, recipient) | Act::Whole(client, sender, recipient, _) = *act {
+        let waits = said.split(", ").filter_map(|said| said.split_once(' '));
+        let waits = waits.filter_map(|(_, wait)| wait.parse::<u64>().ok());
+        told.extend(waits.map(|wait| (secs + wait, (client, sender, recipient))));
+    }
+}
+
+/// What came before is read from the file, and what comes then is told the same as by who lived on.
+fn judges_as_what_lived_on(rules: &Rules, before: &[Played], after: &[Played]) -> TestCaseResult {
+    let room = Room::new();
+    let (mut secs, mut told) = (0, Vec::new());
+    let lived = Records::open(&room.path(), rules.clone(), at(0)).unwrap();
+    for (pause, act) in before {
+        let act = due(act, &told, &mut secs);
+        secs += pause;
+        let said = play(&lived, &act, at(secs));
+        note(&said, &act, secs, &mut told);
+    }
+    settle(&lived, at(secs));
+    lived.flush().unwrap();
+    let copy = room.killed();
+    let read = Records::open(&copy.path(), rules.clone(), at(secs)).unwrap();
+    for (n, (pause, act)) in after.iter().enumerate() {
+        let act = due(act, &told, &mut secs);
+        secs += pause;
+        let said = play(&lived, &act, at(secs));
+        let again = play(&read, &act, at(secs));
+        prop_assert_eq!(&said, &again, "the {}th, {:?}, at {}", n, act, secs);
+        note(&said, &act, secs, &mut told);
+    }
+    prop_assert_eq!(shown(&lived, at(secs)), shown(&read, at(secs)));
+    prop_assert_eq!(read.trouble(), None);
+    Ok(())
+}
+
+/// What a sender's mail is answered: 2 a minute of each sender, 6 of all, 600 octets an hour.
+fn crowded() -> Rules {
+    let per_sender = LimitRule {
+        name: "mails".to_owned(),
+        of: Counted::Messages,
+        limit: "2/min burst 1".parse().unwrap(),
+        ..octets().remove(0)
+    };
+    Rules {
+        load: Some("6/min burst 1".parse().unwrap()),
+        limits: [vec![per_sender], octets()].concat(),
+        ..limits()
+    }
+}
+
+#[test]
+fn who_is_late_asks_for_load_anew_after_a_restart() {
+    let room = Room::new();
+    let server = Records::open(&room.path(), crowded(), at(0)).unwrap();
+    let come = |server: &Records, client, sender, secs| {
+        mail(
+            server,
+            CLIENTS[client],
+            SENDERS[sender],
+            RECIPIENTS[0],
+            at(secs),
+        )
+    };
+    assert_eq!(come(&server, 0, 0, 0), "ok");
+    assert_eq!(come(&server, 0, 0, 0), "450 30");
+    server.tick(at(40));
+    server.close().unwrap();
+    let server = Records::open(&room.path(), crowded(), at(41)).unwrap();
+    // The load's place has passed to whoever is there.
+    for client in CLIENTS {
+        mail(&server, client, "x@e.example", RECIPIENTS[0], at(41));
+    }
+    let told = come(&server, 0, 0, 41);
+    assert!(told.starts_with("451 "), "{told}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// With quotas: a rate that was read again gives 2 s of slots to nobody, as its rule says.
     #[test]
     fn what_was_read_again_judges_as_what_lived_on(before in story(), after in story()) {
-        let quota: Vec<_> = limits().limits.split_off(1);
-        let rules = || rules(quota.clone());
-        let room = Room::new();
-        let mut secs = 0;
-        let lived = Records::open(&room.path(), rules(), at(0)).unwrap();
-        for (pause, act) in &before {
-            secs += pause;
-            play(&lived, act, at(secs));
-        }
-        settle(&lived, at(secs));
-        lived.flush().unwrap();
-        let copy = room.killed();
-        let read = Records::open(&copy.path(), rules(), at(secs)).unwrap();
-        for (n, (pause, act)) in after.iter().enumerate() {
-            secs += pause;
-            prop_assert_eq!(
-                play(&lived, act, at(secs)),
-                play(&read, act, at(secs)),
-                "the {}th, {:?}, at {}", n, act, secs
-            );
-        }
-        prop_assert_eq!(shown(&lived, at(secs)), shown(&read, at(secs)));
-        prop_assert_eq!(read.trouble(), None);
+        let rules = rules([limits().limits, octets()].concat());
+        judges_as_what_lived_on(&rules, &before, &after)?;
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Nothing but limits, and load: more octets than were told, and who is late for the load's place.
+    #[test]
+    fn what_was_read_again_counts_as_what_lived_on(before in mails(), after in mails()) {
+        judges_as_what_lived_on(&crowded(), &before, &after)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     /// With rates: whoever was told a time before is let in at it.
     #[test]
@@ -197,8 +359,8 @@ proptest! {
         let mut secs = 0;
         for (pause, act) in &before {
             secs += pause;
-            let answer = play(&lived, act, at(secs));
             let Act::Mail(client, sender, recipient) = *act else { continue };
+            let answer = play(&lived, act, at(secs));
             // One network, and addresses in any case, are one holder.
             let holder = (client.max(1), SENDERS[sender].to_lowercase(), recipient);
             match answer.strip_prefix("450 ").map(str::parse::<u64>) {

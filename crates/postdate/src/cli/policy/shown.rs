@@ -218,14 +218,14 @@ fn of_slots<'a>(stored: &'a slots::Stored, rules: &Rules, now: Moment) -> Option
 }
 
 fn of_calendar<'a>(rule: &'a str, key: &'a str, saved: &Saved) -> Calendar<'a> {
-    let (free, used, booked, until) = match saved.state {
-        State::Rate { bank } => (Some(bank), None, None, None),
+    let (free, used, booked, until) = match &saved.state {
+        State::Rate(count) => (Some(count.bank), None, None, None),
         State::Quota { used, booked } => {
             let period = i64::try_from(saved.limit.period().as_millis()).unwrap_or(i64::MAX);
             let window = saved.at.as_millis().div_euclid(period.max(1));
             let end = window.saturating_add(1).saturating_mul(period);
             let end = when(Moment::from_millis(end));
-            (None, Some(used), Some(booked), Some(end))
+            (None, Some(*used), Some(*booked), Some(end))
         }
     };
     Calendar {

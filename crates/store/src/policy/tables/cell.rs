@@ -21,6 +21,14 @@ pub(super) fn read_number(row: &Row<'_>, column: usize) -> Result<u64, Error> {
     unsigned(row.get(column)?, column)
 }
 
+/// Where there is none, in a row of an earlier release, this.
+pub(super) fn read_number_or(row: &Row<'_>, column: usize, none: u64) -> Result<u64, Error> {
+    match row.get(column)? {
+        Some(number) => unsigned(number, column),
+        None => Ok(none),
+    }
+}
+
 pub(super) fn read_millis(row: &Row<'_>, column: usize) -> Result<Duration, Error> {
     read_number(row, column).map(Duration::from_millis)
 }

@@ -1,7 +1,7 @@
 //! Greylisting's tables.
 
 use super::cell::{number, parsed, read_moment, read_moment_or_null, read_number};
-use super::{Source, run};
+use super::{Source, add_column, run};
 use policy::Moment;
 use policy::greylist::{Change, Known, Origin, Record, Stored, Table};
 use rusqlite::{Connection, Error, Row, Transaction, params};
@@ -27,9 +27,6 @@ CREATE TABLE IF NOT EXISTS known (
 ) WITHOUT ROWID;
 ";
 
-/// Files of the first releases lack it.
-const ADD_POOL: &str = "ALTER TABLE triplet ADD COLUMN pool TEXT";
-
 pub(in crate::policy) const KNOWN: Source<Stored> = Source {
     table: "known",
     key: "network",
@@ -46,10 +43,7 @@ pub(in crate::policy) const TRIPLETS: Source<Stored> = Source {
 
 pub(in crate::policy) fn prepare(connection: &Connection) -> Result<(), Error> {
     connection.execute_batch(SCHEMA)?;
-    match connection.column_exists(None, "triplet", "pool")? {
-        true => Ok(()),
-        false => connection.execute_batch(ADD_POOL),
-    }
+    add_column(connection, "triplet", "pool", "TEXT")
 }
 
 pub(in crate::policy) fn load(

@@ -14,6 +14,7 @@ pub(super) mod stats;
 mod cell;
 mod guests;
 mod holds;
+mod runs;
 
 #[cfg(test)]
 mod tests;
@@ -80,6 +81,21 @@ impl<T> Source<T> {
             delete.execute([row])?;
         }
         Ok(())
+    }
+}
+
+/// Files of earlier releases lack it.
+fn add_column(
+    connection: &Connection,
+    table: &str,
+    column: &str,
+    kind: &str,
+) -> Result<(), rusqlite::Error> {
+    match connection.column_exists(None, table, column)? {
+        true => Ok(()),
+        false => {
+            connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {kind}"))
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! The tables of rates, quotas and load.
 
-use super::cell::{millis, number, parsed, read_millis, read_moment, read_number, wrong};
-use super::{Source, guests, holds, run};
+use super::cell::{
+    millis, number, parsed, read_millis, read_moment, read_number, read_number_or, wrong,
+};
+use super::{Source, add_column, guests, holds, run, runs};
 use policy::Moment;
-use policy::slots::{Book, Change, Saved, State, Stored};
+use policy::slots::{Book, Change, RateCount, Saved, State, Stored};
 use rusqlite::{Connection, Error, Row, Transaction, params};
+use std::ops::Range;
 use std::time::Duration;
 
 const SCHEMA: &str = "
@@ -18,7 +21,11 @@ CREATE TABLE IF NOT EXISTS calendar (
     bank       INTEGER,          -- of a rate: slots that passed unused and may be used still
     used       INTEGER,          -- of a quota: in this window
     booked     INTEGER,          -- of a quota: in the next
-    client     TEXT              -- who opened it; none in rows of an earlier release
+    client     TEXT,             -- who opened it; none in rows of an earlier release, nor what follows
+    live       INTEGER,          -- of a rate: so much that was taken from the bank may come back
+    dead       INTEGER,          -- but nothing that was taken when the next slot was an earlier one than this
+    spent      TEXT,             -- slots to come that are used up: SLOT+HOW MANY, with spaces between
+    lapsed     TEXT              -- slots that passed, and were given back
 );
 CREATE TABLE IF NOT EXISTS appointment (
     id         INTEGER PRIMARY KEY,
@@ -30,7 +37,9 @@ CREATE TABLE IF NOT EXISTS appointment (
     asked      INTEGER NOT NULL, -- the first visit, ms since 1970
     due        INTEGER NOT NULL, -- the time told
     expires    INTEGER NOT NULL, -- the last moment at which this counts
-    holds      TEXT NOT NULL     -- CALENDAR/SERIES:row:SLOT+UNITS@TIME, with spaces between; nothing once it is used
+    holds      TEXT NOT NULL,    -- CALENDAR/SERIES:row:SLOT+UNITS@TIME, with spaces between; nothing once it is used
+    lapsed     INTEGER,          -- 1: the load's place went to others
+    came       INTEGER           -- 1: somebody came for it
 );
 CREATE TABLE IF NOT EXISTS clock (
     id         INTEGER PRIMARY KEY CHECK (id = 1),
@@ -41,14 +50,14 @@ CREATE TABLE IF NOT EXISTS clock (
 pub(in crate::policy) const CALENDARS: Source<Stored> = Source {
     table: "calendar",
     key: "id",
-    columns: "rule, key, allowed, series, counted_at, bank, used, booked, client",
+    columns: "rule, key, allowed, series, counted_at, bank, used, booked, client, live, dead, spent, lapsed",
     read: calendar,
 };
 
 pub(in crate::policy) const APPOINTMENTS: Source<Stored> = Source {
     table: "appointment",
     key: "id",
-    columns: "holder, client, sender, recipient, rule, asked, due, expires, holds",
+    columns: "holder, client, sender, recipient, rule, asked, due, expires, holds, lapsed, came",
     read: appointment,
 };
 
@@ -61,12 +70,18 @@ pub(super) const CLOCK: Source<Stored> = Source {
 
 pub(in crate::policy) fn prepare(connection: &Connection) -> Result<(), Error> {
     connection.execute_batch(SCHEMA)?;
-    let has_client = "SELECT count(*) FROM pragma_table_info('calendar') WHERE name = 'client'";
-    let count: i64 = connection.query_row(has_client, [], |row| row.get(0))?;
-    match count {
-        0 => connection.execute_batch("ALTER TABLE calendar ADD COLUMN client TEXT"),
-        _ => Ok(()),
+    for (table, column, kind) in [
+        ("calendar", "client", "TEXT"),
+        ("calendar", "live", "INTEGER"),
+        ("calendar", "dead", "INTEGER"),
+        ("calendar", "spent", "TEXT"),
+        ("calendar", "lapsed", "TEXT"),
+        ("appointment", "lapsed", "INTEGER"),
+        ("appointment", "came", "INTEGER"),
+    ] {
+        add_column(connection, table, column, kind)?;
     }
+    Ok(())
 }
 
 /// In the order that the book demands.
@@ -98,9 +113,13 @@ fn calendar(row: &Row<'_>) -> Result<Stored, Error> {
             series: row.get(4)?,
             at: read_moment(row, 5)?,
             state: match limit.burst() {
-                Some(_) => State::Rate {
+                Some(_) => State::Rate(RateCount {
                     bank: read_number(row, 6)?,
-                },
+                    live: read_number_or(row, 10, 0)?,
+                    dead: read_number_or(row, 11, u64::MAX)?,
+                    spent: read_runs(row, 12)?,
+                    lapsed: read_runs(row, 13)?,
+                }),
                 None => State::Quota {
                     used: read_number(row, 7)?,
                     booked: read_number(row, 8)?,
@@ -108,6 +127,12 @@ fn calendar(row: &Row<'_>) -> Result<Stored, Error> {
             },
         },
     })
+}
+
+fn read_runs(row: &Row<'_>, column: usize) -> Result<Vec<Range<u64>>, Error> {
+    let text = row.get_ref(column)?.as_str_or_null()?;
+    let read = runs::read(text.unwrap_or_default());
+    read.ok_or_else(|| wrong(column, "its slots can't be read"))
 }
 
 fn appointment(row: &Row<'_>) -> Result<Stored, Error> {
@@ -124,6 +149,8 @@ fn appointment(row: &Row<'_>) -> Result<Stored, Error> {
         due: read_moment(row, 7)?,
         until: read_moment(row, 8)?,
         holds: holds.ok_or_else(|| wrong(9, "what it holds can't be read"))?,
+        lapsed: row.get::<_, Option<bool>>(10)?.unwrap_or(false),
+        came: row.get::<_, Option<bool>>(11)?.unwrap_or(false),
     })
 }
 
@@ -139,10 +166,18 @@ pub(in crate::policy) fn apply(
             id,
             guests,
             holds: held,
+            lapsed,
+            came,
         } => run(
             transaction,
-            "UPDATE appointment SET holder = ?2, holds = ?3 WHERE id = ?1",
-            params![number(*id), guests::text(guests), holds::text(held)],
+            "UPDATE appointment SET holder = ?2, holds = ?3, lapsed = ?4, came = ?5 WHERE id = ?1",
+            params![
+                number(*id),
+                guests::text(guests),
+                holds::text(held),
+                lapsed,
+                came
+            ],
         ),
         Change::DropCalendar { id } => run(
             transaction,
@@ -191,11 +226,13 @@ fn keep(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), Error> {
             due,
             until,
             holds: held,
+            lapsed,
+            came,
         } => run(
             transaction,
             "INSERT OR REPLACE INTO appointment \
-             (id, holder, client, sender, recipient, rule, asked, due, expires, holds) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             (id, holder, client, sender, recipient, rule, asked, due, expires, holds, lapsed, came) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
                 number(*id),
                 guests::text(guests),
@@ -207,28 +244,34 @@ fn keep(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), Error> {
                 due.as_millis(),
                 until.as_millis(),
                 holds::text(held),
+                lapsed,
+                came,
             ],
         ),
     }
 }
 
 fn count(transaction: &Transaction<'_>, id: u64, saved: &Saved) -> Result<(), Error> {
-    let (bank, used, booked) = match saved.state {
-        State::Rate { bank } => (Some(number(bank)), None, None),
-        State::Quota { used, booked } => (None, Some(number(used)), Some(number(booked))),
+    let (rate, quota) = match &saved.state {
+        State::Rate(count) => (Some(count), None),
+        State::Quota { used, booked } => (None, Some((*used, *booked))),
     };
     run(
         transaction,
-        "UPDATE calendar SET allowed = ?2, series = ?3, counted_at = ?4, bank = ?5, used = ?6, booked = ?7 \
-         WHERE id = ?1",
+        "UPDATE calendar SET allowed = ?2, series = ?3, counted_at = ?4, bank = ?5, used = ?6, booked = ?7, \
+         live = ?8, dead = ?9, spent = ?10, lapsed = ?11 WHERE id = ?1",
         params![
             number(id),
             saved.limit.to_string(),
             saved.series,
             Moment::as_millis(saved.at),
-            bank,
-            used,
-            booked,
+            rate.map(|rate| number(rate.bank)),
+            quota.map(|(used, _)| number(used)),
+            quota.map(|(_, booked)| number(booked)),
+            rate.map(|rate| number(rate.live)),
+            rate.map(|rate| number(rate.dead)),
+            rate.map(|rate| runs::text(&rate.spent)),
+            rate.map(|rate| runs::text(&rate.lapsed)),
         ],
     )
 }

@@ -183,30 +183,52 @@ mod greylisting {
 
 mod limits {
     use super::*;
-    use ::policy::slots::{Change, Guest, Hold, Holder, Limit, Saved, State, Stored, Units};
+    use ::policy::slots::{
+        Change, Guest, Hold, Holder, Limit, RateCount, Saved, State, Stored, Units,
+    };
+
+    fn runs() -> impl Strategy<Value = Vec<std::ops::Range<u64>>> {
+        let run = (0..1u64 << 62, 0..1u64 << 40).prop_map(|(first, slots)| first..first + slots);
+        prop::collection::vec(run, 0..3)
+    }
 
     fn saved() -> impl Strategy<Value = Saved> {
         let limit = (1..1u64 << 40, 1..10_000u64, prop::option::of(1..1u64 << 40));
-        (limit, any::<u32>(), moment(), number(), number()).prop_map(
-            |((count, secs, burst), series, at, used, booked)| {
-                let count = if burst.is_some() {
-                    count % 1_000_000 + 1
-                } else {
-                    count
-                };
-                let limit = Limit::new(count, Duration::from_secs(secs), burst).expect("a limit");
-                let state = match burst {
-                    Some(_) => State::Rate { bank: used },
-                    None => State::Quota { used, booked },
-                };
-                Saved {
-                    limit,
-                    series,
-                    at,
-                    state,
-                }
-            },
+        (
+            limit,
+            any::<u32>(),
+            moment(),
+            number(),
+            number(),
+            (runs(), runs()),
         )
+            .prop_map(
+                |((count, secs, burst), series, at, used, booked, (spent, lapsed))| {
+                    let count = if burst.is_some() {
+                        count % 1_000_000 + 1
+                    } else {
+                        count
+                    };
+                    let limit =
+                        Limit::new(count, Duration::from_secs(secs), burst).expect("a limit");
+                    let state = match burst {
+                        Some(_) => State::Rate(RateCount {
+                            bank: used,
+                            live: booked,
+                            dead: used ^ booked,
+                            spent,
+                            lapsed,
+                        }),
+                        None => State::Quota { used, booked },
+                    };
+                    Saved {
+                        limit,
+                        series,
+                        at,
+                        state,
+                    }
+                },
+            )
     }
 
     fn hold() -> impl Strategy<Value = Hold> {
@@ -252,6 +274,8 @@ mod limits {
                     due,
                     until,
                     holds,
+                    lapsed: id.is_multiple_of(2),
+                    came: id.is_multiple_of(3),
                 }
             },
         )
@@ -279,9 +303,9 @@ mod limits {
             let (mut changes, mut model_steps) = (Vec::new(), Vec::new());
             for (id, mut stored, gone, other) in steps {
                 changes.push(Change::Keep(stored.clone()));
-                if let (Some((others, has)), Stored::Appointment { guests, holds, .. }) = (other, &mut stored) {
-                    (*guests, *holds) = (others.clone(), has.clone());
-                    changes.push(Change::Guests { id, guests: others, holds: has });
+                if let (Some((others, has)), Stored::Appointment { guests, holds, lapsed, came, .. }) = (other, &mut stored) {
+                    (*guests, *holds, *lapsed, *came) = (others.clone(), has.clone(), !*lapsed, !*came);
+                    changes.push(Change::Guests { id, guests: others, holds: has, lapsed: *lapsed, came: *came });
                 }
                 if gone {
                     changes.push(Change::DropAppointment { id });
