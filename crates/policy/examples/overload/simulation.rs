@@ -176,7 +176,7 @@ fn once(
         party: Party {
             client,
             sender: "",
-            recipient: "",
+            recipients: &[],
         },
         shared: None,
         besides: None,

@@ -27,6 +27,10 @@ impl Engine {
         let mut touched = touched(&self.rules, session, event, strange);
         touched.extend(load.map(Touched::load));
         let counted: Vec<_> = touched.iter().filter_map(Touched::counted).collect();
+        let named: Vec<_> = match event.stage {
+            Stage::Message => session.mail.addresses.iter().map(String::as_str).collect(),
+            _ => vec![event.recipient],
+        };
         let booking = if touched.is_empty() {
             self.book.pass(&guests, now)
         } else {
@@ -40,7 +44,7 @@ impl Engine {
                 party: Party {
                     client: event.client,
                     sender: event.sender,
-                    recipient: event.recipient,
+                    recipients: &named,
                 },
                 shared: session.mail.shared.filter(|_| is_open),
                 besides: skips_load.then_some(LOAD),
@@ -78,6 +82,7 @@ impl Engine {
                     }
                     let guest = self.guest("message", session, event);
                     session.mail.guests.push(guest);
+                    session.mail.addresses.push(event.recipient.to_owned());
                 }
                 session.mail.charges.extend(charge);
             }

@@ -50,6 +50,8 @@ pub(super) struct Mail {
     pub(super) counted: BTreeMap<String, BTreeSet<String>>,
     /// The same, as those who may come back for what is told at the end of the content.
     pub(super) guests: Vec<Guest>,
+    /// And as they were named.
+    pub(super) addresses: Vec<String>,
     /// Somebody was let in whom no limit concerns.
     pub(super) has_exempt: bool,
     /// The appointment that the first of its recipients was told.

@@ -262,6 +262,23 @@ impl Appointments {
         remain > 0
     }
 
+    /// Whoever this is may not come any more. Says whether somebody else is there, or may come.
+    pub(super) fn unseat(&mut self, id: u64, name: Holder) -> bool {
+        let Some(row) = self.rows.get_mut(&id) else {
+            return false;
+        };
+        let own = |seat: &mut Seat| !seat.inside && seat.guest.0.contains(&name);
+        let gone: Vec<_> = row.seats.extract_if(.., own).collect();
+        for name in gone.iter().flat_map(|seat| &seat.guest.0) {
+            self.names.remove(&(*name, id));
+        }
+        let (remain, block) = (row.seats.len(), row.block);
+        self.count_seats(block, 0, gone.len());
+        self.touch(id);
+        self.list(id);
+        remain > 0
+    }
+
     pub(super) fn remove(&mut self, id: u64) -> Option<Appointment> {
         let row = self.rows.get_mut(&id)?;
         for name in row.seats.iter().flat_map(|seat| &seat.guest.0) {

@@ -7,8 +7,7 @@ use super::change::{Change, Stored};
 use super::clock::Clock;
 use super::count::{Counts, Tally};
 use super::{
-    Ask, Booking, Bounds, Charge, EARLY, GUESTS_MAX, Grace, Guest, HOLDS_MAX, Party, Took, Visit,
-    Why,
+    Ask, Booking, Bounds, Charge, EARLY, GUESTS_MAX, Grace, Guest, HOLDS_MAX, Took, Visit, Why,
 };
 use crate::greylist::Secret;
 use crate::{Block, Moment};
@@ -166,7 +165,7 @@ impl Book {
             listed: Listed::default(),
         };
         Ok(Booking::Told {
-            id: self.tell(visit.party, appointment),
+            id: self.tell(visit, appointment),
             rule,
             wait_secs,
             first: true,
@@ -304,7 +303,7 @@ impl Book {
         wanted.iter().filter_map(take).collect()
     }
 
-    fn tell(&mut self, party: Party<'_>, row: Appointment) -> u64 {
+    fn tell(&mut self, visit: Visit<'_>, row: Appointment) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         self.tally.of(&row.rule).told += 1;
@@ -313,21 +312,26 @@ impl Book {
                 .with(hold, row.asked, |calendar| calendar.holds += 1);
         }
         self.appointments.insert(id, row);
-        self.keep(id, party);
+        self.keep(id, visit);
         id
     }
 
     /// Hands the row out.
-    pub(super) fn keep(&mut self, id: u64, party: Party<'_>) {
+    pub(super) fn keep(&mut self, id: u64, visit: Visit<'_>) {
         let Some(row) = self.appointments.get(id) else {
             return;
         };
+        let words = |guest: &Guest| {
+            let nth = visit.guests.iter().position(|own| own.is_also(guest));
+            nth.map_or(String::new(), |nth| visit.recipient(nth))
+        };
+        let guests = row.guests();
         self.log.push(Change::Keep(Stored::Appointment {
             id,
-            guests: row.guests(),
-            client: party.client,
-            sender: cut(party.sender).to_owned(),
-            recipient: cut(party.recipient).to_owned(),
+            recipients: guests.iter().map(words).collect(),
+            guests,
+            client: visit.party.client,
+            sender: cut(visit.party.sender).to_owned(),
             rule: (*row.rule).to_owned(),
             asked: row.asked,
             due: row.due,

@@ -39,8 +39,8 @@ pub enum Stored {
         client: IpAddr,
         /// The reverse-path.
         sender: String,
-        /// The forward-path.
-        recipient: String,
+        /// The guests' forward-paths, in their order; empty where it isn't known, or was handed out before.
+        recipients: Vec<String>,
         /// The rule whose time was the latest.
         rule: String,
         /// The first visit.
@@ -122,6 +122,15 @@ pub enum Change {
     Clock {
         /// How far the book's time is ahead of it.
         ahead: Duration,
+    },
+    /// Somebody more may come for an appointment; its guests follow.
+    Seat {
+        /// Its row.
+        id: u64,
+        /// Who.
+        guest: Guest,
+        /// The forward-path.
+        recipient: String,
     },
     /// The appointment has other guests or other places.
     Guests {

@@ -44,12 +44,15 @@ impl Book {
         }
     }
 
-    /// An operator's word: whoever this is has no appointment any more, nor has who shares it. Says whether it had one.
+    /// An operator's word: whoever this is has no appointment any more. Who shared it has it still, with all that it
+    /// holds. Says whether it had one.
     pub fn forget_holder(&mut self, holder: Holder, now: Moment) -> bool {
         let now = self.own_time(now);
         let mut had = false;
         while let Some(id) = self.appointments.of(&[holder.into()], now) {
-            self.drop_row(id, now, Calendar::give_back);
+            if !self.appointments.unseat(id, holder) {
+                self.drop_row(id, now, Calendar::give_back);
+            }
             had = true;
         }
         had

@@ -116,8 +116,8 @@ pub struct Party<'a> {
     pub client: IpAddr,
     /// The reverse-path, or nothing where it isn't known yet.
     pub sender: &'a str,
-    /// The forward-path, or nothing.
-    pub recipient: &'a str,
+    /// The forward-paths, one for each guest; none where it isn't known yet.
+    pub recipients: &'a [&'a str],
 }
 
 /// Names are compared and kept up to this length, in octets: an address has at most 254 (RFC 5321 §4.5.3.1.3).
@@ -134,6 +134,14 @@ pub struct Visit<'a> {
     pub shared: Option<u64>,
     /// An appointment of this rule that is early says nothing here.
     pub besides: Option<&'a str>,
+}
+
+impl Visit<'_> {
+    /// The nth guest's forward-path, as it is kept.
+    fn recipient(&self, nth: usize) -> String {
+        let recipient = self.party.recipients.get(nth).copied();
+        calendars::cut(recipient.unwrap_or_default()).to_owned()
+    }
 }
 
 /// One limit that an event touches. Two of the same rule and key are one, of both costs.

@@ -3,6 +3,7 @@
 use super::appointments::BRIEF;
 use super::book::{Book, NoTime, Wanted, whole_secs};
 use super::calendar::Hold;
+use super::change::Change;
 use super::{
     Ask, Booking, Charge, EARLY, GUESTS_MAX, Grace, Guest, HOLDS_MAX, Kept, Took, Visit, Why,
 };
@@ -48,7 +49,7 @@ impl Book {
         let (rule, due, asked) = (row.rule.clone(), row.due, row.asked);
         if now.after(EARLY) < due {
             self.tally.of(&rule).early += 1;
-            self.seat(id, visit.guests);
+            self.seat(id, visit);
             let waited = Some(now.since(asked));
             return Ok(told_again(id, rule, due, waited, now));
         }
@@ -186,7 +187,7 @@ impl Book {
             self.appointments.touch(id);
             return Ok(None);
         };
-        self.keep(id, visit.party);
+        self.keep(id, visit);
         // The same appointment goes on, for the statistics as well.
         Ok(Some(Booking::Told {
             id,
@@ -223,7 +224,7 @@ impl Book {
         if row.holds.len() + own.len() > HOLDS_MAX || !own.iter().all(fits) {
             return None;
         }
-        if !self.seat(id, visit.guests) {
+        if !self.seat(id, visit) {
             return None;
         }
         let holds = self.take(&own, visit.party.client, due);
@@ -237,8 +238,8 @@ impl Book {
     }
 
     /// These are told the same: who is not yet a guest is one now. Says whether there was room.
-    fn seat(&mut self, id: u64, guests: &[Guest]) -> bool {
-        for guest in guests {
+    fn seat(&mut self, id: u64, visit: Visit<'_>) -> bool {
+        for (nth, guest) in visit.guests.iter().enumerate() {
             if self.appointments.seats_guest(id, guest) {
                 continue;
             }
@@ -249,6 +250,11 @@ impl Book {
                 return false;
             }
             self.appointments.seat(id, guest.clone());
+            self.log.push(Change::Seat {
+                id,
+                guest: guest.clone(),
+                recipient: visit.recipient(nth),
+            });
         }
         true
     }

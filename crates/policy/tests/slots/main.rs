@@ -62,7 +62,7 @@ fn party(network: u32) -> Party<'static> {
     Party {
         client: IpAddr::V4(Ipv4Addr::from((10 << 24) + (network << 8) + 7)),
         sender: "a@a.example",
-        recipient: "b@b.example",
+        recipients: &["b@b.example"],
     }
 }
 

@@ -33,7 +33,7 @@ fn rows_can_be_read() {
     let Stored::Appointment {
         client,
         sender,
-        recipient,
+        recipients,
         rule,
         due,
         until,
@@ -42,8 +42,8 @@ fn rows_can_be_read() {
     else {
         panic!("{appointments:?}");
     };
-    let text = format!("{client} {sender} {recipient} {rule}");
-    assert_eq!(text, "10.0.2.7 a@a.example b@b.example recipient");
+    let text = format!("{client} {sender} {recipients:?} {rule}");
+    assert_eq!(text, "10.0.2.7 a@a.example [\"b@b.example\"] recipient");
     assert_eq!(due.since(START), secs(60));
     assert_eq!(until.since(START), secs(60 + 900));
     assert_eq!(real.rows.len(), (1, 1));
@@ -80,7 +80,7 @@ fn long_names_are_cut_and_found_again() {
         holder: holder(1),
         party: policy::slots::Party {
             sender: &long,
-            recipient: &long,
+            recipients: &[&long],
             ..party(1)
         },
         asks: &asks,
@@ -193,7 +193,7 @@ proptest! {
                 for calendar in [n[2], n[3]] {
                     book.restore(Stored::Appointment {
                         id: n[4] ^ calendar, guests: vec![guest(1)], client: party(1).client,
-                        sender: text.clone(), recipient: text.clone(), rule: text.clone(),
+                        sender: text.clone(), recipients: vec![text.clone()], rule: text.clone(),
                         asked: at[5], due: at[6], until: at[7],
                         holds: vec![Hold { calendar, series: 0, units, at: at[8], brief: n[5] % 2 == 0 }],
                         lapsed: n[6] % 2 == 0,

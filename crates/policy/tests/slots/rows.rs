@@ -31,6 +31,8 @@ impl Rows {
                     other => panic!("no calendar {id}: {other:?}"),
                 },
                 Change::Clock { ahead } => self.ahead = ahead,
+                // For who reads the rows.
+                Change::Seat { id, .. } => assert!(self.appointments.contains_key(&id)),
                 Change::Guests {
                     id,
                     guests: now,

@@ -313,6 +313,58 @@ fn limits_are_shown_with_their_counts_and_places() {
 }
 
 #[test]
+fn recipients_that_share_an_appointment_find_it_each() {
+    let dir = TempDir::new();
+    let rates = "[greylist]\nmode = \"off\"\n\
+        [[rates]]\nname = \"slow\"\ncount = \"messages\"\nper = \"sender\"\nlimit = \"1/d burst 1\"\n";
+    let mut node = Node::start(&dir, "node", rates);
+    let all = ["bob@here.test", "carol@here.test", "dan@here.test"];
+    let come = |node: &Node, recipients: &[&str]| -> Vec<String> {
+        let mut client = Client::connect(node.address);
+        client.ask("MAIL FROM:<anna@far.test>", "250 ");
+        let said = recipients.iter().map(|to| {
+            let said = client.command(&format!("RCPT TO:<{to}>")).expect("a reply");
+            said[..4].to_owned()
+        });
+        said.collect()
+    };
+    Client::connect(node.address)
+        .mail("anna@far.test", all[0], &support::content("one"))
+        .expect("a reply");
+    assert_eq!(come(&node, &all), ["450 "; 3]);
+    let asked = |node: &Node, to| objects(&done(node, &["show", "--recipient", to, "--json"]));
+    for to in all {
+        let found = asked(&node, to);
+        let place = found.iter().find(|one| one["kind"] == "appointment");
+        let place = place.expect("an appointment");
+        assert_eq!(place["recipient"], all[0], "the first that was told");
+        assert_eq!(place["recipients"], json!(all));
+    }
+    let table = done(&node, &["show", "--recipient", all[2]]);
+    assert!(
+        table.contains(
+            " <anna@far.test> -> <bob@here.test>\n  and <carol@here.test>, <dan@here.test>\n"
+        ),
+        "{table}"
+    );
+    let forget = |node: &Node, to| done(node, &["forget", "--recipient", to]);
+    let said = forget(&node, all[0]);
+    assert!(said.starts_with("forgotten: 1 appointment"), "{said}");
+    assert!(node.stop().success());
+    let found = asked(&node, all[1]);
+    assert_eq!(found[0]["recipients"], json!(all[1..]));
+    for to in &all[1..] {
+        let said = forget(&node, to);
+        assert!(said.starts_with("forgotten: 1 appointment"), "{said}");
+    }
+    let left = objects(&done(&node, &["show", "--json"]));
+    assert!(
+        left.iter().all(|one| one["kind"] != "appointment"),
+        "{left:?}"
+    );
+}
+
+#[test]
 fn statistics_say_how_hints_were_kept() {
     let dir = TempDir::new();
     let mut node = Node::start(&dir, "node", "[greylist]\ndelay = \"4s\"\n");

@@ -10,6 +10,8 @@ use policy::{domains, mailbox, returns, slots};
 /// Rows for which all that is given holds; without anything given, all rows. What a row doesn't have never holds: who is
 /// known for good has neither sender nor recipient, a mailbox has nothing but its recipient.
 ///
+/// An appointment that several recipients share is meant where one of them is.
+///
 /// A sender domain that was seen is its senders', and those of what lies below it; and of the network that brought it.
 ///
 /// A calendar has one key: it is meant when just one of client, sender and recipient is given, and the key is in that.
@@ -62,6 +64,11 @@ impl Filter {
         }
     }
 
+    /// Whether somebody who shares an appointment with this recipient is meant, where the appointment is.
+    pub(super) fn means(&self, recipient: &str) -> bool {
+        among(self.recipient.as_deref(), recipient)
+    }
+
     fn fits_greylist(&self, stored: &greylist::Stored) -> bool {
         match stored {
             greylist::Stored::Known { origin, .. } => {
@@ -101,13 +108,24 @@ impl Filter {
             slots::Stored::Appointment {
                 client,
                 sender,
-                recipient,
+                recipients,
                 ..
-            } => self.fits_traits(Traits {
-                client: Some(IpNet::from(client.to_canonical())),
-                sender: Some(sender),
-                recipient: Some(recipient),
-            }),
+            } => {
+                // Of a connection there is none.
+                let none = [String::new()];
+                let recipients = if recipients.is_empty() {
+                    &none
+                } else {
+                    &recipients[..]
+                };
+                recipients.iter().any(|recipient| {
+                    self.fits_traits(Traits {
+                        client: Some(IpNet::from(client.to_canonical())),
+                        sender: Some(sender),
+                        recipient: Some(recipient),
+                    })
+                })
+            }
             slots::Stored::Calendar { key, .. } => {
                 let of_domain = format!("@{key}");
                 let whose = |entry: &str| {

@@ -228,7 +228,7 @@ impl Records {
     }
 
     /// Forgets what matches, in memory and in the file, and says how many rows. Who was told a time is a stranger again,
-    /// and its place is free.
+    /// and its place is free; recipients that share an appointment with one that is meant have it still.
     ///
     /// Entries of the operator's list stay, and so does who was accepted. What counts against a client that never came
     /// back goes as a whole, and only where the filter names no sender and no recipient. A sender domain goes where the
@@ -262,7 +262,7 @@ impl Records {
                     }
                     Row::Domain(_) if of_one => {}
                     row => {
-                        let gone = self.with(now, |engine, now| forget(engine, &row, now));
+                        let gone = self.with(now, |engine, now| forget(engine, &row, filter, now));
                         forgotten.count(&row, usize::from(gone));
                     }
                 }
@@ -330,13 +330,18 @@ fn load(path: &Path, rules: Rules, now: SystemTime) -> Result<(Engine, File), Op
 }
 
 /// Says whether the row was there.
-fn forget(engine: &mut Engine, row: &Row, now: Moment) -> bool {
+fn forget(engine: &mut Engine, row: &Row, filter: &Filter, now: Moment) -> bool {
     match row {
         Row::Greylist(stored @ greylist::Stored::Record { .. })
         | Row::Greylist(stored @ greylist::Stored::Known { .. }) => engine.greylist.forget(stored),
-        Row::Slots(slots::Stored::Appointment { guests, .. }) => {
-            let mut names = guests.iter().flat_map(|guest| &guest.0);
-            names.any(|name| engine.book.forget_holder(*name, now))
+        Row::Slots(slots::Stored::Appointment {
+            guests, recipients, ..
+        }) => {
+            let own = guests.iter().zip(recipients);
+            let meant = own.filter(|(_, recipient)| filter.means(recipient));
+            let names = meant.flat_map(|(guest, _)| &guest.0);
+            let had = names.filter(|name| engine.book.forget_holder(**name, now));
+            had.count() > 0
         }
         Row::Slots(slots::Stored::Calendar { rule, key, .. }) => {
             engine.book.forget_key(rule, key, now)

@@ -1,10 +1,10 @@
 //! Rows as an administrator finds and forgets them.
 
 use crate::tables::{furnished, limits, mail};
-use crate::{Judge, Room, at, counts, greylisting, visit};
-use policy::engine::Rules;
+use crate::{Judge, Room, at, counts, greylisting, query, visit};
+use policy::engine::{Counted, LimitRule, Rules, Scope, Session};
 use policy::greylist::{Settings, Visit};
-use policy::{domains, greylist, mailbox, returns, slots};
+use policy::{Event, Stage, domains, greylist, mailbox, returns, slots};
 use store::policy::{Filter, FindError, Records, Row};
 
 /// A row, in few words.
@@ -176,6 +176,140 @@ fn a_forgotten_appointments_place_is_the_next_ones() {
     assert_eq!(come("d@d.example"), "450 60");
     assert_eq!(come("c@c.example"), "450 120", "a promise is not moved");
     assert_eq!(come("b@b.example"), "450 180");
+}
+
+/// One mail for these, in one session: what each is told.
+fn mail_to(server: &Records, sender: &str, recipients: &[&str], secs: u64) -> Vec<String> {
+    let event = |recipient| Event {
+        stage: Stage::Recipient,
+        client: "192.0.2.8".parse().unwrap(),
+        helo: "mx.c.example",
+        user: None,
+        sender,
+        recipient,
+        size: 0,
+    };
+    server.with(at(secs), |engine, now| {
+        let mut session = Session::default();
+        let mut said = |recipient| {
+            let verdict = engine.judge(&mut session, &event(recipient), now);
+            verdict.refusal().map_or("ok".to_owned(), |refusal| {
+                format!("{} {}", refusal.code, refusal.wait_secs.unwrap_or(0))
+            })
+        };
+        let said = recipients.iter().map(|to| said(*to)).collect();
+        engine.taken(&mut session, now);
+        said
+    })
+}
+
+/// Each recipient of a mail that was told one time finds it, and what is taken back of one is the others' still.
+#[test]
+fn a_shared_appointment_is_each_recipients() {
+    let room = Room::new();
+    let per_client = LimitRule {
+        of: Counted::Messages,
+        per: Scope::Client,
+        ..limits().limits.remove(0)
+    };
+    let rules = Rules {
+        limits: vec![per_client],
+        ..limits()
+    };
+    let open = |secs| Records::open(&room.path(), rules.clone(), at(secs)).unwrap();
+    let (a, b, c) = ("a@y.example", "B@y.example", "c@z.example");
+    let server = open(0);
+    assert_eq!(mail_to(&server, "x@x.example", &[a], 0), ["ok"]);
+    let told = mail_to(&server, "s@x.example", &[a, b, c], 0);
+    assert_eq!(told, ["450 60"; 3]);
+    server.close().unwrap();
+    let server = open(1);
+    let recipients = |words| -> Vec<Vec<String>> {
+        let rows = server.find(&filter(words), 9).unwrap();
+        let own = rows.into_iter().filter_map(|row| match row {
+            Row::Slots(slots::Stored::Appointment { recipients, .. }) => Some(recipients),
+            _ => None,
+        });
+        own.collect()
+    };
+    for words in [
+        "recipient=a@y.example",
+        "recipient=b@y.example",
+        "recipient=z.example",
+        "recipient=c@z.example sender=s@x.example client=192.0.2.0/24",
+        "sender=s@x.example",
+    ] {
+        assert_eq!(recipients(words), [[a, b, c]], "{words}");
+    }
+    for words in [
+        "recipient=d@y.example",
+        "recipient=c@z.example sender=b@b.example",
+    ] {
+        assert_eq!(recipients(words), [[""; 0]; 0], "{words}");
+    }
+    let forget = |words| {
+        server
+            .forget_by_kind(&filter(words), at(2))
+            .unwrap()
+            .appointments
+    };
+    assert_eq!(forget("recipient=b@y.example"), 1);
+    assert_eq!(recipients(""), [[a, c]]);
+    assert_eq!(forget("recipient=b@y.example"), 0);
+    // The one that is left out has a time of its own, the others keep theirs.
+    assert_eq!(mail_to(&server, "s@x.example", &[b], 2), ["450 118"]);
+    assert_eq!(mail_to(&server, "s@x.example", &[c], 60), ["ok"]);
+    assert_eq!(recipients("recipient=y.example"), [[a], [b]]);
+    // With its last one it goes.
+    assert_eq!(forget("recipient=a@y.example"), 1);
+    assert_eq!(recipients(""), [[b]]);
+    assert_eq!(forget("client=192.0.2.8/32"), 1);
+    assert_eq!(recipients(""), [[""; 0]; 0]);
+    server.close().unwrap();
+    assert_eq!(query(&room.path(), "SELECT count(*) || '' FROM guest"), "0");
+}
+
+/// What is told behind the content is told each of its recipients.
+#[test]
+fn who_is_told_behind_the_content_is_found_by_each_recipient() {
+    let room = Room::new();
+    let octets = LimitRule {
+        of: Counted::Octets,
+        per: Scope::Sender,
+        limit: "600/h burst 10".parse().unwrap(),
+        ..limits().limits.remove(0)
+    };
+    let rules = Rules {
+        limits: vec![octets],
+        ..limits()
+    };
+    let server = Records::open(&room.path(), rules, at(0)).unwrap();
+    server.with(at(0), |engine, now| {
+        let mut session = Session::default();
+        for (stage, recipient, size) in [
+            (Stage::Recipient, "a@y.example", 0),
+            (Stage::Recipient, "b@y.example", 0),
+            (Stage::Message, "", 300),
+        ] {
+            let event = Event {
+                stage,
+                client: "192.0.2.8".parse().unwrap(),
+                helo: "mx.c.example",
+                user: None,
+                sender: "s@x.example",
+                recipient,
+                size,
+            };
+            let verdict = engine.judge(&mut session, &event, now);
+            assert_eq!(verdict.refusal().is_some(), stage == Stage::Message);
+        }
+    });
+    for words in ["recipient=a@y.example", "recipient=b@y.example"] {
+        assert_eq!(
+            found(&server, words),
+            ["appointment 192.0.2.8 <s@x.example>"]
+        );
+    }
 }
 
 #[test]

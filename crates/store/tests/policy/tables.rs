@@ -190,6 +190,17 @@ fn an_administrator_can_read_every_table() {
              1/0:row:29453767+1@1767226020000|0|0",
         ]
     );
+    let guests = rows(&path, "guest");
+    let named: Vec<_> = guests
+        .iter()
+        .filter_map(|row| row.rsplit_once('|'))
+        .collect();
+    assert_eq!(named.len(), 2);
+    assert!(
+        named
+            .iter()
+            .all(|(_, recipient)| *recipient == "b@y.example")
+    );
     assert_eq!(rows(&path, "clock"), ["1|60000"]);
     assert_eq!(
         rows(&path, "told"),

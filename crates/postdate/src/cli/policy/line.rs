@@ -89,7 +89,17 @@ impl fmt::Display for Shown<'_> {
                     one.rule,
                     one.reason,
                     Way(one.sender, one.recipient)
-                )
+                )?;
+                match one.recipients.get(1..).unwrap_or_default() {
+                    [] => Ok(()),
+                    others => {
+                        let others: Vec<_> = others
+                            .iter()
+                            .map(|to| format!("<{}>", echo(to, 320)))
+                            .collect();
+                        write!(f, "\n  and {}", others.join(", "))
+                    }
+                }
             }
             Self::Calendar(calendar) => calendar.fmt(f),
             Self::Told(told) => write!(

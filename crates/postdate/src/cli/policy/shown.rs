@@ -54,7 +54,10 @@ pub(super) struct Triplet<'a> {
 pub(super) struct Appointment<'a> {
     pub(super) client: String,
     pub(super) sender: &'a str,
+    /// The first that was told and is not through with it.
     pub(super) recipient: &'a str,
+    /// All of them: they share it.
+    pub(super) recipients: Vec<&'a str>,
     /// The one that made it wait.
     pub(super) rule: &'a str,
     /// The reason that its wait was told under.
@@ -194,7 +197,7 @@ fn of_slots<'a>(stored: &'a slots::Stored, rules: &Rules, now: Moment) -> Option
         slots::Stored::Appointment {
             client,
             sender,
-            recipient,
+            recipients,
             rule,
             asked,
             due,
@@ -203,7 +206,12 @@ fn of_slots<'a>(stored: &'a slots::Stored, rules: &Rules, now: Moment) -> Option
         } => Some(Shown::Appointment(Appointment {
             client: client.to_string(),
             sender,
-            recipient,
+            recipient: recipients.first().map_or("", String::as_str),
+            recipients: recipients
+                .iter()
+                .map(String::as_str)
+                .filter(|named| !named.is_empty())
+                .collect(),
             rule: plain_rule(rule),
             reason: rules.reason_of(rule).name(),
             asked: when(*asked),

@@ -2,6 +2,7 @@
 //! guests with spaces.
 
 use policy::slots::{Guest, Holder};
+use std::collections::HashMap;
 
 pub(super) fn text(guests: &[Guest]) -> String {
     let name = |holder: &Holder| format!("{:032x}", holder.0);
@@ -12,6 +13,24 @@ pub(super) fn text(guests: &[Guest]) -> String {
 /// `None`: one of them can't be read.
 pub(super) fn read(text: &str) -> Option<Vec<Guest>> {
     text.split_whitespace().map(read_guest).collect()
+}
+
+/// Each guest's forward-path, of lines with a guest and its own. The `first` is the first guest's where none is named:
+/// files of earlier releases say no more.
+pub(super) fn recipients(guests: &[Guest], lines: &str, first: &str) -> Vec<String> {
+    let named: HashMap<_, _> = lines
+        .split('\n')
+        .filter_map(|line| line.split_once(' '))
+        .collect();
+    let recipient = |guest: &Guest| named.get(&*text(std::slice::from_ref(guest))).copied();
+    let mut all: Vec<_> = guests
+        .iter()
+        .map(|guest| recipient(guest).unwrap_or_default().to_owned())
+        .collect();
+    if let Some(one) = all.first_mut().filter(|_| named.is_empty()) {
+        first.clone_into(one);
+    }
+    all
 }
 
 fn read_guest(text: &str) -> Option<Guest> {

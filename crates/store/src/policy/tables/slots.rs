@@ -5,7 +5,7 @@ use super::cell::{
 };
 use super::{Source, add_column, guests, holds, run, runs};
 use policy::Moment;
-use policy::slots::{Book, Change, RateCount, Saved, State, Stored};
+use policy::slots::{Book, Change, Guest, RateCount, Saved, State, Stored};
 use rusqlite::{Connection, Error, Row, Transaction, params};
 use std::ops::Range;
 use std::time::Duration;
@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS appointment (
     holder     TEXT NOT NULL,    -- who may claim it: keyed hashes of 128 bits, a guest's with + between, guests with spaces
     client     TEXT NOT NULL,
     sender     TEXT NOT NULL,
-    recipient  TEXT NOT NULL,
+    recipient  TEXT NOT NULL,    -- the first that was told
     rule       TEXT NOT NULL,    -- the one that made it wait
     asked      INTEGER NOT NULL, -- the first visit, ms since 1970
     due        INTEGER NOT NULL, -- the time told
@@ -41,6 +41,12 @@ CREATE TABLE IF NOT EXISTS appointment (
     lapsed     INTEGER,          -- 1: the load's place went to others
     came       INTEGER           -- 1: somebody came for it
 );
+CREATE TABLE IF NOT EXISTS guest (
+    appointment INTEGER NOT NULL,
+    holder     TEXT NOT NULL,    -- as in the appointment's holder; who is not there any more is through with it
+    recipient  TEXT NOT NULL,
+    PRIMARY KEY (appointment, holder)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS clock (
     id         INTEGER PRIMARY KEY CHECK (id = 1),
     ahead      INTEGER NOT NULL  -- limits count by a clock that is so many ms ahead: the wall clock was set back
@@ -57,7 +63,9 @@ pub(in crate::policy) const CALENDARS: Source<Stored> = Source {
 pub(in crate::policy) const APPOINTMENTS: Source<Stored> = Source {
     table: "appointment",
     key: "id",
-    columns: "holder, client, sender, recipient, rule, asked, due, expires, holds, lapsed, came",
+    columns: "holder, client, sender, recipient, rule, asked, due, expires, holds, lapsed, came, \
+              (SELECT group_concat(guest.holder || ' ' || guest.recipient, char(10)) FROM guest \
+               WHERE guest.appointment = appointment.id)",
     read: appointment,
 };
 
@@ -84,8 +92,12 @@ pub(in crate::policy) fn prepare(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
+/// Of appointments that are no more.
+const DROP_GUESTS: &str = "DELETE FROM guest WHERE appointment NOT IN (SELECT id FROM appointment)";
+
 /// In the order that the book demands.
 pub(in crate::policy) fn load(connection: &Connection, book: &mut Book) -> Result<(), Error> {
+    connection.execute_batch(DROP_GUESTS)?;
     for source in [CLOCK, CALENDARS, APPOINTMENTS] {
         source.load(connection, |stored| book.restore(stored))?;
     }
@@ -137,13 +149,15 @@ fn read_runs(row: &Row<'_>, column: usize) -> Result<Vec<Range<u64>>, Error> {
 
 fn appointment(row: &Row<'_>) -> Result<Stored, Error> {
     let guests = guests::read(row.get_ref(1)?.as_str()?);
+    let guests = guests.ok_or_else(|| wrong(1, "who may claim it can't be read"))?;
+    let named = row.get_ref(12)?.as_str_or_null()?.unwrap_or_default();
     let holds = holds::read(row.get_ref(9)?.as_str()?);
     Ok(Stored::Appointment {
         id: read_number(row, 0)?,
-        guests: guests.ok_or_else(|| wrong(1, "who may claim it can't be read"))?,
+        recipients: guests::recipients(&guests, named, row.get_ref(4)?.as_str()?),
+        guests,
         client: parsed(row, 2)?,
         sender: row.get(3)?,
-        recipient: row.get(4)?,
         rule: row.get(5)?,
         asked: read_moment(row, 6)?,
         due: read_moment(row, 7)?,
@@ -184,11 +198,18 @@ pub(in crate::policy) fn apply(
             "DELETE FROM calendar WHERE id = ?1",
             params![number(*id)],
         ),
-        Change::DropAppointment { id } => run(
-            transaction,
-            "DELETE FROM appointment WHERE id = ?1",
-            params![number(*id)],
-        ),
+        Change::Seat {
+            id,
+            guest,
+            recipient,
+        } => name_guest(transaction, *id, guest, recipient),
+        Change::DropAppointment { id } => {
+            for table in ["appointment WHERE id", "guest WHERE appointment"] {
+                let sql = format!("DELETE FROM {table} = ?1");
+                run(transaction, &sql, params![number(*id)])?;
+            }
+            Ok(())
+        }
     }
 }
 
@@ -220,7 +241,7 @@ fn keep(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), Error> {
             guests,
             client,
             sender,
-            recipient,
+            recipients,
             rule,
             asked,
             due,
@@ -228,27 +249,56 @@ fn keep(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), Error> {
             holds: held,
             lapsed,
             came,
-        } => run(
-            transaction,
-            "INSERT OR REPLACE INTO appointment \
+        } => {
+            for (guest, recipient) in guests.iter().zip(recipients) {
+                name_guest(transaction, *id, guest, recipient)?;
+            }
+            run(
+                transaction,
+                "INSERT OR REPLACE INTO appointment \
              (id, holder, client, sender, recipient, rule, asked, due, expires, holds, lapsed, came) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-            params![
-                number(*id),
-                guests::text(guests),
-                client.to_string(),
-                sender,
-                recipient,
-                rule,
-                asked.as_millis(),
-                due.as_millis(),
-                until.as_millis(),
-                holds::text(held),
-                lapsed,
-                came,
-            ],
-        ),
+                params![
+                    number(*id),
+                    guests::text(guests),
+                    client.to_string(),
+                    sender,
+                    recipients
+                        .iter()
+                        .find(|named| !named.is_empty())
+                        .map_or("", String::as_str),
+                    rule,
+                    asked.as_millis(),
+                    due.as_millis(),
+                    until.as_millis(),
+                    holds::text(held),
+                    lapsed,
+                    came,
+                ],
+            )
+        }
     }
+}
+
+/// Where its name is known now.
+fn name_guest(
+    transaction: &Transaction<'_>,
+    id: u64,
+    guest: &Guest,
+    recipient: &str,
+) -> Result<(), Error> {
+    if recipient.is_empty() {
+        return Ok(());
+    }
+    run(
+        transaction,
+        "INSERT OR REPLACE INTO guest (appointment, holder, recipient) VALUES (?1, ?2, ?3)",
+        params![
+            number(id),
+            guests::text(std::slice::from_ref(guest)),
+            recipient
+        ],
+    )
 }
 
 fn count(transaction: &Transaction<'_>, id: u64, saved: &Saved) -> Result<(), Error> {

@@ -263,12 +263,13 @@ mod limits {
         let times = (moment(), moment(), moment());
         (texts, times, prop::collection::vec(hold(), 0..4)).prop_map(
             move |((guests, client, sender, recipient, rule), (asked, due, until), holds)| {
+                let named = |guest: &Guest| format!("{}{recipient}", guest.0[0].0);
                 Stored::Appointment {
                     id,
+                    recipients: guests.iter().map(named).collect(),
                     guests,
                     client,
                     sender,
-                    recipient,
                     rule,
                     asked,
                     due,
@@ -303,7 +304,9 @@ mod limits {
             let (mut changes, mut model_steps) = (Vec::new(), Vec::new());
             for (id, mut stored, gone, other) in steps {
                 changes.push(Change::Keep(stored.clone()));
-                if let (Some((others, has)), Stored::Appointment { guests, holds, lapsed, came, .. }) = (other, &mut stored) {
+                if let (Some((others, has)), Stored::Appointment { guests, recipients, holds, lapsed, came, .. }) = (other, &mut stored) {
+                    *recipients = others.iter().map(|guest| guest.0[0].0.to_string()).collect();
+                    changes.extend(others.iter().zip(&*recipients).map(|(guest, named)| Change::Seat { id, guest: guest.clone(), recipient: named.clone() }));
                     (*guests, *holds, *lapsed, *came) = (others.clone(), has.clone(), !*lapsed, !*came);
                     changes.push(Change::Guests { id, guests: others, holds: has, lapsed: *lapsed, came: *came });
                 }
