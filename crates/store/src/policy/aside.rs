@@ -31,13 +31,18 @@ pub(super) fn set_aside(path: &Path, why: &OpenError) -> Result<String, OpenErro
     ))
 }
 
+/// An earlier release's file, where there is none of today's yet.
+pub(super) fn earlier(path: &Path) -> Option<PathBuf> {
+    let earlier = path.with_file_name(EARLIER);
+    (earlier != path && !path.exists() && earlier.exists()).then_some(earlier)
+}
+
 /// Takes an earlier release's file over, where there is none of today's yet: its two tables are among today's. Says
 /// what was wrong with it, if anything was.
 pub(super) fn take_over(path: &Path) -> Result<Option<String>, OpenError> {
-    let earlier = path.with_file_name(EARLIER);
-    if earlier == path || path.exists() || !earlier.exists() {
+    let Some(earlier) = earlier(path) else {
         return Ok(None);
-    }
+    };
     match make_whole(&earlier) {
         Ok(()) => rename(&earlier, path).map(|()| None),
         Err(error) if error.is_damage() => set_aside(&earlier, &error).map(Some),

@@ -119,17 +119,22 @@ fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     let transaction = connection.unchecked_transaction()?;
-    greylist::prepare(&transaction)?;
-    slots::prepare(&transaction)?;
-    mailboxes::prepare(&transaction)?;
-    returns::prepare(&transaction)?;
-    domains::prepare(&transaction)?;
-    lists::prepare(&transaction)?;
-    estimates::prepare(&transaction)?;
-    stats::prepare(&transaction)?;
+    make_tables(&transaction)?;
     transaction.execute_batch(KEY)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
+}
+
+/// Adds what a file of an earlier release lacks, in the transaction under way.
+pub(super) fn make_tables(connection: &Connection) -> Result<(), rusqlite::Error> {
+    greylist::prepare(connection)?;
+    slots::prepare(connection)?;
+    mailboxes::prepare(connection)?;
+    returns::prepare(connection)?;
+    domains::prepare(connection)?;
+    lists::prepare(connection)?;
+    estimates::prepare(connection)?;
+    stats::prepare(connection)
 }
 
 fn load(

@@ -1,16 +1,17 @@
 //! Reading beside the writer, from the same process or another one, while a server runs and while none does.
 
 use super::error::{FindError, OpenError};
-use super::file::{VERSION, connect};
+use super::file::{VERSION, connect, failed, make_tables};
 use super::filter::Filter;
 use super::row::Row;
 use super::tables::{Source, domains, greylist, lists, mailboxes, returns, slots, stats};
 use policy::greylist::Secret;
 use policy::returns::{Offender, Returns, Settings};
 use policy::stats::Row as Day;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::backup::Backup;
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// The file, to look at. What a running server was told within the last second may not be in it yet.
 #[derive(Debug)]
@@ -19,18 +20,25 @@ pub struct Reader {
     connection: Connection,
 }
 
+/// Copied at once.
+const PAGES: i32 = 1_024;
+
 impl Reader {
-    /// Opens the records of a data directory; makes none.
+    /// The file that is read for the one at `path`: where there is none yet, an earlier release's beside it.
+    pub fn file(path: &Path) -> PathBuf {
+        super::aside::earlier(path).unwrap_or_else(|| path.to_owned())
+    }
+
+    /// Opens the records of a data directory; makes none. Those of an earlier release are read as they are, and left so.
     ///
     /// # Errors
     ///
     /// When there are none, when they are of a newer version, or can't be read.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let path = &Self::file(path);
         // The journal's shared memory may have to be made, so not merely for reading.
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, VERSION)?;
-        connection
-            .pragma_update(None, "query_only", true)
-            .map_err(|source| super::file::failed(path, source))?;
+        let connection = as_todays(connection).map_err(|source| failed(path, source))?;
         Ok(Self {
             path: path.to_owned(),
             connection,
@@ -130,4 +138,19 @@ impl Reader {
                 source,
             })
     }
+}
+
+/// A file of an earlier release is copied into memory, and what it lacks is added there: a server of that release may be
+/// at work on it.
+fn as_todays(file: Connection) -> Result<Connection, Error> {
+    file.pragma_update(None, "query_only", true)?;
+    match make_tables(&file) {
+        Ok(()) => return Ok(file),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {}
+        Err(error) => return Err(error),
+    }
+    let mut copy = Connection::open_in_memory()?;
+    Backup::new(&file, &mut copy)?.run_to_completion(PAGES, Duration::ZERO, None)?;
+    make_tables(&copy)?;
+    Ok(copy)
 }

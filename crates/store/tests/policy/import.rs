@@ -6,7 +6,7 @@ use policy::engine::Rules;
 use policy::greylist::Verdict;
 use rusqlite::Connection;
 use std::path::PathBuf;
-use store::policy::{OpenError, Records};
+use store::policy::{Filter, OpenError, Reader, Records};
 
 /// As the first release wrote it.
 const FIRST: &str = include_str!("greylist-first.sql");
@@ -43,6 +43,19 @@ fn is_kept(room: &Room) {
 fn the_first_releases_file_is_taken_over() {
     let room = Room::new();
     write(&room, FIRST);
+    is_kept(&room);
+}
+
+#[test]
+fn the_first_releases_file_is_read_before_it_is_taken_over() {
+    let room = Room::new();
+    write(&room, FIRST);
+    let rows = Reader::open(&room.path())
+        .unwrap()
+        .find(&Filter::default(), 9)
+        .unwrap();
+    assert_eq!(rows.len(), 3, "{rows:?}");
+    assert_eq!(Reader::open(&room.path()).unwrap().stats().unwrap(), []);
     is_kept(&room);
 }
 

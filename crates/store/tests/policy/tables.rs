@@ -265,8 +265,16 @@ fn another_process_reads_beside_a_server_and_without_one() {
         )
     };
     assert_eq!(look(), (14, 3, 0));
+    // It is the file itself that is read, no copy.
+    let reader = Reader::open(&room.path()).unwrap();
+    server.with(at(340), |engine, now| {
+        engine.mailboxes.full("new@y.example", now)
+    });
+    server.flush().unwrap();
+    assert_eq!(reader.find(&Default::default(), 100).unwrap().len(), 15);
+    drop(reader);
     server.close().unwrap();
-    assert_eq!(look(), (14, 3, 0));
+    assert_eq!(look(), (15, 3, 0));
     assert!(
         !room.path().with_file_name("policy.db-wal").exists(),
         "nothing is left behind"
@@ -330,9 +338,27 @@ fn a_file_without_the_newer_columns_is_taken_over() {
         file.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN {column}"))
             .unwrap();
     }
+    file.execute_batch("DROP TABLE guest").unwrap();
+    let shown = || {
+        Reader::open(&path)
+            .unwrap()
+            .find(&Default::default(), 100)
+            .unwrap()
+    };
+    let earlier = shown();
+    let columns = |table: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM pragma_table_info('{table}')");
+        file.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(
+        (columns("calendar"), columns("guest")),
+        (9, 0),
+        "it is left as it is"
+    );
     drop(file);
     let server = Records::open(&path, limits(), at(340)).unwrap();
     assert_eq!(server.damage(), None);
+    assert_eq!(earlier, shown(), "it was read as it is taken over");
     assert_eq!(rows(&path, "appointment").len(), before);
     server.with(at(350), |engine, now| {
         engine.mailboxes.room("b@y.example", now)

@@ -36,7 +36,7 @@ pub(super) fn reader(dir: &Path) -> Result<Option<Reader>, String> {
 
 /// What is in the file.
 fn written(dir: &Path) -> Result<Option<Reader>, String> {
-    let path = dir.join(RECORDS);
+    let path = Reader::file(&dir.join(RECORDS));
     match File::open(&path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
