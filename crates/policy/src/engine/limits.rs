@@ -111,6 +111,18 @@ pub(super) fn touched<'e>(
     touched
 }
 
+/// Whether a stranger's recipient, or its content, may be told a time by a limit.
+pub(super) fn may_keep_a_place(rules: &Rules, session: &Session) -> bool {
+    let takes_load = session.mail.recipients.is_empty() && !session.placed;
+    let is_asked = |rule: &LimitRule| match rule.of {
+        Counted::Connections => !session.connected,
+        Counted::Messages | Counted::Recipients | Counted::Octets => true,
+    };
+    // Who has logged in is no stranger.
+    let mut limits = rules.limits.iter().filter(|rule| rule.per != Scope::User);
+    (rules.load.is_some() && takes_load) || limits.any(is_asked)
+}
+
 /// The mailbox where the door knows one, so that tags and aliases don't multiply a limit; else the recipient.
 pub(super) fn mailbox<'e>(session: &'e Session, event: &Event<'e>) -> &'e str {
     session.mailbox.as_deref().unwrap_or(event.recipient)

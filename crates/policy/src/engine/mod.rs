@@ -130,12 +130,18 @@ impl Engine {
             Stage::Helo | Stage::Mail if !self.asks_early(event.stage) => Vec::new(),
             _ => checks::questions(&self.rules, &session.facts, event),
         };
-        // Who is known needs nobody to vouch for it; but a place in a limit is kept for its pool as well.
-        let only_pools = !self.rules.checks.spf && !self.rules.reserves();
-        if only_pools && self.greylist.knows(event.client, now) {
+        if !self.rules.checks.spf && !self.uses_pools(session, event, now) {
             questions.retain(|question| *question != Question::Spf);
         }
         questions
+    }
+
+    /// Whether it matters which pool the client is of. Who is known to greylisting needs nobody to vouch for it; but a
+    /// place in a limit is kept for its pool as well.
+    fn uses_pools(&self, session: &Session, event: &Event<'_>, now: Moment) -> bool {
+        let is_off = self.rules.greylist.mode == Mode::Off;
+        let is_greylisted = !is_off && !self.greylist.knows(event.client, now);
+        is_greylisted || limits::may_keep_a_place(&self.rules, session)
     }
 
     /// Judges one event, and remembers it.

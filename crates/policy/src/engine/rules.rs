@@ -29,13 +29,6 @@ pub struct Rules {
     pub early: bool,
 }
 
-impl Rules {
-    /// Whether there is a rule that keeps places.
-    pub fn reserves(&self) -> bool {
-        self.load.is_some() || !self.limits.is_empty()
-    }
-}
-
 /// Whether a rule refuses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {

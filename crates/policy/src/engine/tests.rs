@@ -9,6 +9,7 @@ use std::time::Duration;
 mod counted;
 mod domains;
 mod early;
+mod looked_up;
 mod names;
 mod observing;
 mod order;
