@@ -27,6 +27,7 @@ impl Engine {
         let mut touched = touched(&self.rules, session, event, strange);
         touched.extend(load.map(Touched::load));
         let counted: Vec<_> = touched.iter().filter_map(Touched::counted).collect();
+        let limits = touched.len();
         let named: Vec<_> = match event.stage {
             Stage::Message => session.mail.addresses.iter().map(String::as_str).collect(),
             _ => vec![event.recipient],
@@ -55,9 +56,12 @@ impl Engine {
             None => None,
             Some(Ok(charge)) => Some(charge),
             Some(Err((refusal, appointment))) => {
-                let mail = &mut session.mail;
-                if event.stage == Stage::Recipient && mail.recipients.is_empty() {
-                    mail.shared = mail.shared.or(appointment);
+                if event.stage == Stage::Recipient && session.mail.recipients.is_empty() {
+                    // A recipient's own time is nobody else's.
+                    let is_own = refusal.reason == Reason::Recipient;
+                    let stays = |id: &u64| is_own || self.book.may_share(*id, limits);
+                    let shared = session.mail.shared.filter(stays);
+                    session.mail.shared = shared.or(appointment).or(session.mail.shared);
                 }
                 return Some(refusal);
             }

@@ -54,7 +54,7 @@ pub(super) struct Mail {
     pub(super) addresses: Vec<String>,
     /// Somebody was let in whom no limit concerns.
     pub(super) has_exempt: bool,
-    /// The appointment that the first of its recipients was told.
+    /// The appointment that the first of its recipients was told; when that had no room for more, the next one.
     pub(super) shared: Option<u64>,
 }
 

@@ -237,6 +237,15 @@ impl Book {
         Some(told_again(id, rule, due, None, now))
     }
 
+    /// Whether one more of a mail may find room in what its first recipients were told, with a place in each of so many
+    /// calendars.
+    pub fn may_share(&self, id: u64, calendars: usize) -> bool {
+        let row = self.appointments.get(id);
+        row.is_some_and(|row| {
+            row.seats.len() < GUESTS_MAX && row.holds.len() + calendars <= HOLDS_MAX
+        })
+    }
+
     /// These are told the same: who is not yet a guest is one now. Says whether there was room.
     fn seat(&mut self, id: u64, visit: Visit<'_>) -> bool {
         for (nth, guest) in visit.guests.iter().enumerate() {

@@ -156,15 +156,16 @@ enum Step {
 
 fn steps(reload: bool) -> impl Strategy<Value = Vec<Step>> {
     let off = prop_oneof![3 => Just(0i64), 2 => Just(-2_000), 2 => -4_000i64..4_000];
-    let mail =
-        (0..NETWORKS, 0..3u8, 1..5u8, 1..20u8).prop_map(|(network, sender, recipients, octets)| {
-            Step::Mail {
-                network,
-                sender,
-                recipients,
-                octets,
-            }
-        });
+    // More than one appointment has room for.
+    let recipients = prop_oneof![20 => 1..5u8, 1 => 20..60u8];
+    let mail = (0..NETWORKS, 0..3u8, recipients, 1..20u8).prop_map(
+        |(network, sender, recipients, octets)| Step::Mail {
+            network,
+            sender,
+            recipients,
+            octets,
+        },
+    );
     let reload = if reload {
         limits().prop_map(Step::Reload).boxed()
     } else {

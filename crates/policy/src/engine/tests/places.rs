@@ -478,3 +478,72 @@ fn a_mail_that_is_expected_opens_the_door_for_a_moment() {
     assert_eq!(said[0], OK);
     assert!(said[1].starts_with("421 "), "{said:?}");
 }
+
+/// So many recipients, and how many each is told.
+fn told(world: &mut World, recipients: usize) -> Vec<(String, usize)> {
+    let all: Vec<_> = (0..recipients).map(|n| format!("{n}@d.example")).collect();
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    let mut told: Vec<(String, usize)> = Vec::new();
+    for said in world.mail("192.0.2.1", "s@c.example", &all) {
+        match told.last_mut() {
+            Some((last, count)) if *last == said => *count += 1,
+            _ => told.push((said, 1)),
+        }
+    }
+    told
+}
+
+/// A mail has more recipients than an appointment has room for: they share the next one.
+#[test]
+fn a_mail_with_very_many_recipients_is_told_several_times() {
+    let per_client = limit(Counted::Messages, Scope::Client, "6/min burst 1");
+    let mut world = World::new(limits([per_client]));
+    assert_eq!(world.rcpt("192.0.2.9", "x@c.example", "x@d.example"), OK);
+    let wait = |secs| waits(secs, 1).remove(0);
+    let first = told(&mut world, 250);
+    assert_eq!(first, [(wait(10), 100), (wait(20), 100), (wait(30), 50)]);
+    assert_eq!(told(&mut world, 250), first, "and nothing is booked anew");
+    // Each group at its time, one recipient after the other.
+    for (from, to) in [(0, 100), (100, 200), (200, 250)] {
+        world.sleep(10);
+        for n in from..to {
+            let recipient = format!("{n}@d.example");
+            let said = world.mail("192.0.2.1", "s@c.example", &[&recipient]);
+            assert_eq!(said, [OK], "{n}");
+        }
+    }
+    // It counted as three mails, and a network has no more than four.
+    let none = "450 4.7.0 Too much mail from your network".to_owned();
+    let next = told(&mut world, 450);
+    let expected = [10, 20, 30, 40].map(|secs| (wait(secs), 100));
+    assert_eq!(next[..4], expected);
+    assert_eq!(next[4..], [(none, 50)]);
+}
+
+/// So it is where each recipient has a limit of its own, which its appointment keeps a place in.
+#[test]
+fn more_recipients_with_limits_of_their_own_than_one_appointment_has_room_for() {
+    let mut world = World::new(limits([
+        limit(Counted::Messages, Scope::Client, "6/min burst 1"),
+        limit(Counted::Messages, Scope::Recipient, "60/h burst 1"),
+    ]));
+    // One in the middle is full itself: that is nobody else's time.
+    assert_eq!(
+        world.rcpt("198.51.100.9", "x@c.example", "23@d.example"),
+        OK
+    );
+    assert_eq!(world.rcpt("192.0.2.9", "x@c.example", "x@d.example"), OK);
+    let wait = |secs| waits(secs, 1).remove(0);
+    let own = "450 4.2.1 TIME=60 Too much mail for this recipient".to_owned();
+    assert_eq!(
+        told(&mut world, 50),
+        [(wait(10), 23), (own, 1), (wait(20), 23), (wait(30), 3)]
+    );
+    for (from, to) in [(0, 23), (24, 47), (47, 50)] {
+        world.sleep(10);
+        let group: Vec<_> = (from..to).map(|n| format!("{n}@d.example")).collect();
+        let group: Vec<_> = group.iter().map(String::as_str).collect();
+        let said = world.mail("192.0.2.1", "s@c.example", &group);
+        assert!(said.iter().all(|said| said == OK), "{said:?}");
+    }
+}
