@@ -5,6 +5,7 @@
 //! then, is let in; coming early moves nothing later. The recipients of a mail come back together or apart, in any order,
 //! from the address that they came from or from another one of their network. No limit lets in more mails than it may.
 
+use crate::rows::Rows;
 use policy::engine::{
     Counted, Engine, Greylisting, LastingKey, LimitRule, Mode, Rules, Scope, Session,
 };
@@ -152,6 +153,8 @@ enum Step {
     },
     /// The limits change.
     Reload(Limits),
+    /// Places are read from their rows; what else is remembered has its own tests.
+    Restart,
 }
 
 fn steps(reload: bool) -> impl Strategy<Value = Vec<Step>> {
@@ -176,6 +179,7 @@ fn steps(reload: bool) -> impl Strategy<Value = Vec<Step>> {
         6 => mail,
         8 => (any::<usize>(), off, any::<u8>()).prop_map(|(which, off, way)| Step::Return { which, off, way }),
         1 => reload,
+        1 => Just(Step::Restart),
     ];
     prop::collection::vec(step, 0..80)
 }
@@ -188,6 +192,8 @@ enum Fault {
     Forgets,
     /// What was let in is given back.
     GivesBack,
+    /// A restart forgets what was told and counted.
+    ForgetsAtRestart,
 }
 
 #[derive(Clone, Debug)]
@@ -211,6 +217,7 @@ struct Promise {
 
 struct World {
     engine: Engine,
+    rows: Rows,
     limits: Limits,
     fault: Fault,
     now: Moment,
@@ -226,6 +233,7 @@ struct World {
 fn play(limits: &Limits, steps: &[Step], fault: Fault) -> Result<(), String> {
     let mut world = World {
         engine: engine(limits),
+        rows: Rows::default(),
         limits: limits.clone(),
         fault,
         now: START,
@@ -253,6 +261,13 @@ impl World {
     fn step(&mut self, step: &Step) -> Result<(), String> {
         match step {
             Step::Pass(millis) => self.pass(self.now.after(Duration::from_millis(*millis))),
+            Step::Restart => {
+                self.write();
+                if self.fault == Fault::ForgetsAtRestart {
+                    self.rows = Rows::default();
+                }
+                self.engine.book = self.rows.book();
+            }
             Step::Reload(limits) => {
                 self.engine.configure(limits.rules());
                 self.reloaded = true;
@@ -295,6 +310,10 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    fn write(&mut self) {
+        self.rows.write(self.engine.book.take_changes());
     }
 
     fn pass(&mut self, to: Moment) {
@@ -399,7 +418,7 @@ impl World {
             return None;
         };
         if self.fault == Fault::Forgets {
-            self.engine = engine(&self.limits);
+            (self.engine, self.rows) = (engine(&self.limits), Rows::default());
         }
         Some(refusal)
     }
@@ -537,6 +556,7 @@ fn what_is_broken_on_purpose_is_caught() {
     for (fault, breach) in [
         (Fault::Forgets, "is "),
         (Fault::GivesBack, " mails, where "),
+        (Fault::ForgetsAtRestart, "is "),
     ] {
         let how = caught(fault);
         let how = how.unwrap_or_else(|| panic!("{fault:?} is not noticed"));
