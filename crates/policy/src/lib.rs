@@ -17,11 +17,15 @@ pub mod zone;
 
 mod address;
 mod block;
+mod chains;
+mod ends;
 mod event;
 mod facts;
 mod holdings;
 mod moment;
+mod ring;
 mod shares;
+mod slab;
 mod verdict;
 
 pub use block::Block;

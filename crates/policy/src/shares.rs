@@ -1,6 +1,7 @@
 //! A table that nobody can fill alone: rows belong to blocks (/24, /48), and the largest block loses its oldest.
 
-use crate::holdings::{Holdings, Place};
+use crate::holdings::Holdings;
+use crate::slab::{Place, Slab};
 use crate::{Block, Moment, greylist::Secret};
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -8,8 +9,7 @@ use std::hash::Hash;
 /// Rows by key, each with the moment at which it is due to be looked at. Every operation takes O(log n) at most.
 #[derive(Debug)]
 pub(crate) struct Shares<K, V> {
-    slots: Vec<Slot<K, V>>,
-    free: Vec<Place>,
+    slots: Slab<Slot<K, V>>,
     index: HashMap<K, Place, Secret>,
     dues: BTreeSet<(Moment, Place)>,
     holdings: Holdings,
@@ -36,8 +36,7 @@ struct Slot<K, V> {
 impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
     pub(crate) fn new(secret: Secret, bounds: Bounds) -> Self {
         Self {
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Slab::new(),
             index: HashMap::with_hasher(secret),
             dues: BTreeSet::new(),
             holdings: Holdings::new(secret),
@@ -80,18 +79,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
     /// Adds a row, as its block's newest, or replaces one.
     pub(crate) fn set(&mut self, key: K, block: Block, value: V, due: Moment) {
         self.remove(key);
-        let slot = Slot { key, value, due };
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.slots[place as usize] = slot;
-                place
-            }
-            None => {
-                let place = self.slots.len() as Place;
-                self.slots.push(slot);
-                place
-            }
-        };
+        let place = self.slots.put(Slot { key, value, due });
         self.index.insert(key, place);
         self.dues.insert((due, place));
         self.holdings.place(place, block, self.next_age);
@@ -117,7 +105,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
         self.holdings.release(place);
         let Slot { value, due, .. } = *self.slot(place);
         self.dues.remove(&(due, place));
-        self.free.push(place);
+        self.slots.free(place);
         Some(value)
     }
 

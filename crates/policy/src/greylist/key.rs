@@ -52,16 +52,13 @@ impl BuildHasher for Secret {
 }
 
 /// 128 bits that stand for a triplet. With a million records, two of them are the same once in 10^26.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key([u64; 2]);
 
 impl Key {
-    pub(super) const LEAST: Self = Self([0; 2]);
-    pub(super) const GREATEST: Self = Self([u64::MAX; 2]);
-
-    /// 32 of its bits: enough to tell most keys apart.
-    pub(super) const fn short(self) -> u32 {
-        self.0[0] as u32
+    /// Half of its bits: enough to tell most keys apart.
+    pub(super) const fn hash(self) -> u64 {
+        self.0[0]
     }
 
     #[cfg(test)]

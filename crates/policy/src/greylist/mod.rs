@@ -11,9 +11,9 @@ pub mod suspicion;
 
 mod change;
 mod dynamic;
-mod index;
 mod judgement;
 mod key;
+mod keys;
 mod known;
 mod network;
 mod origin;

@@ -1,46 +1,48 @@
 //! The triplets' records: found by key, ended in order of time, and shed from the largest block.
 
 use super::Moment;
-use super::index::Index;
 use super::key::{Key, Secret};
+use super::keys::{Behind, Keys};
 use super::rule::Record;
 use crate::Block;
+use crate::ends::Ends;
 use crate::holdings::Holdings;
-pub(super) use crate::holdings::Place;
-use std::collections::BTreeSet;
+use crate::ring::{Ring, Ringed};
+pub(super) use crate::slab::Place;
+use crate::slab::Slab;
 
 /// Every record in one slab. Every operation takes O(log n) at most.
 ///
 /// A pending record is held by its block; one that passed is held by none, since its network has shown that it comes back.
 #[derive(Debug)]
 pub(super) struct Records {
-    slots: Vec<Slot>,
-    free: Vec<Place>,
-    index: Index,
-    /// Further keys of a record, beside the one in its slot: most have none, so a slot has no room for them.
-    further: BTreeSet<(Place, Key)>,
+    slots: Slab<Slot>,
+    keys: Keys,
     pending: Ends,
     passed: Ends,
     /// A record's age there is its id: its name in the store.
     holdings: Holdings,
 }
 
-/// Places by the moment their record ends.
-type Ends = BTreeSet<(Moment, Place)>;
-
 #[derive(Debug)]
 struct Slot {
-    key: Key,
     record: Record,
+    keys: Behind,
+    /// Among those that end in the same minute.
+    ring: Ring,
+}
+
+impl Ringed for Slot {
+    fn ring(&mut self) -> &mut Ring {
+        &mut self.ring
+    }
 }
 
 impl Records {
     pub(super) fn new(secret: Secret) -> Self {
         Self {
-            slots: Vec::new(),
-            free: Vec::new(),
-            index: Index::new(secret),
-            further: BTreeSet::new(),
+            slots: Slab::new(),
+            keys: Keys::new(),
             pending: Ends::new(),
             passed: Ends::new(),
             holdings: Holdings::new(secret),
@@ -48,9 +50,7 @@ impl Records {
     }
 
     pub(super) fn find(&self, key: Key) -> Option<Place> {
-        self.index.find(key, |place| {
-            self.slot(place).key == key || self.further.contains(&(place, key))
-        })
+        self.keys.find(key)
     }
 
     pub(super) fn get(&self, place: Place) -> Record {
@@ -76,35 +76,23 @@ impl Records {
 
     /// Adds a record whose key is not there yet, and says where it lies. Ids ascend from call to call.
     pub(super) fn insert(&mut self, key: Key, id: u64, block: Block, record: Record) -> Place {
-        let slot = Slot { key, record };
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.slots[place as usize] = slot;
-                place
-            }
-            None => {
-                let place = self.slots.len() as Place;
-                self.slots.push(slot);
-                place
-            }
-        };
+        let keys = self.keys.add(key, Behind::record(self.slots.next()));
+        let ring = Ring::NONE;
+        let place = self.slots.put(Slot { record, keys, ring });
         self.holdings.place(place, block, id);
-        self.index.insert(key, place);
         self.list(place);
         place
     }
 
     /// Lets the record be found by one more key, which finds nothing yet.
     pub(super) fn add_key(&mut self, place: Place, key: Key) {
-        self.index.insert(key, place);
-        self.further.insert((place, key));
+        let has = self.slot(place).keys;
+        self.slot_mut(place).keys = self.keys.add(key, has);
     }
 
     /// All keys that find the record.
     pub(super) fn keys(&self, place: Place) -> impl Iterator<Item = Key> + '_ {
-        let all = (place, Key::LEAST)..=(place, Key::GREATEST);
-        let further = self.further.range(all).map(|&(_, key)| key);
-        std::iter::once(self.slot(place).key).chain(further)
+        self.keys.of(self.slot(place).keys)
     }
 
     /// Replaces what is remembered.
@@ -112,9 +100,11 @@ impl Records {
         let old = self.get(place);
         if old.passed.is_none() && record.passed.is_none() {
             // It keeps its place among its block's.
-            self.pending.remove(&(old.until, place));
-            self.pending.insert((record.until, place));
             self.slot_mut(place).record = record;
+            if old.until != record.until {
+                self.pending.remove(&mut self.slots, place, old.until);
+                self.pending.insert(&mut self.slots, place, record.until);
+            }
         } else {
             self.unlist(place);
             self.slot_mut(place).record = record;
@@ -125,23 +115,16 @@ impl Records {
     /// Removes a record, and says which.
     pub(super) fn remove(&mut self, place: Place) -> u64 {
         self.unlist(place);
-        let id = self.id(place);
-        while let Some(key) = self.keys(place).last() {
-            self.index.remove(key);
-            if !self.further.remove(&(place, key)) {
-                break;
-            }
-        }
-        self.free.push(place);
-        id
+        let keys = self.slot(place).keys;
+        self.keys.remove(keys);
+        self.slots.free(place);
+        self.id(place)
     }
 
-    /// The record that ended first, if any has by `now`.
+    /// The record that ended first, if any has by `now`; to the minute.
     pub(super) fn ended(&self, now: Moment) -> Option<Place> {
-        let over = |ends: &Ends| ends.first().copied().filter(|&(until, _)| now > until);
-        over(&self.pending)
-            .or_else(|| over(&self.passed))
-            .map(|(_, place)| place)
+        let over = |ends: &Ends| ends.first().filter(|&place| self.get(place).expired(now));
+        over(&self.pending).or_else(|| over(&self.passed))
     }
 
     /// The oldest pending record of `block`.
@@ -151,13 +134,13 @@ impl Records {
 
     /// The oldest pending record of the block that has most; where all have one, the one that ends first.
     pub(super) fn oldest_of_largest(&self) -> Option<Place> {
-        let ends_first = || self.pending.first().map(|&(_, place)| place);
+        let ends_first = || self.pending.first();
         self.holdings.oldest_of_largest().or_else(ends_first)
     }
 
-    /// Of the records that passed, the one that ends first.
+    /// Of the records that passed, the one that ends first; to the minute.
     pub(super) fn stalest_passed(&self) -> Option<Place> {
-        self.passed.first().map(|&(_, place)| place)
+        self.passed.first()
     }
 
     fn slot(&self, place: Place) -> &Slot {
@@ -171,9 +154,9 @@ impl Records {
     fn list(&mut self, place: Place) {
         let record = self.get(place);
         if record.passed.is_some() {
-            self.passed.insert((record.until, place));
+            self.passed.insert(&mut self.slots, place, record.until);
         } else {
-            self.pending.insert((record.until, place));
+            self.pending.insert(&mut self.slots, place, record.until);
             self.holdings.hold(place);
         }
     }
@@ -181,9 +164,9 @@ impl Records {
     fn unlist(&mut self, place: Place) {
         let record = self.get(place);
         if record.passed.is_some() {
-            self.passed.remove(&(record.until, place));
+            self.passed.remove(&mut self.slots, place, record.until);
         } else {
-            self.pending.remove(&(record.until, place));
+            self.pending.remove(&mut self.slots, place, record.until);
             self.holdings.release(place);
         }
     }

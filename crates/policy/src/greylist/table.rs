@@ -21,8 +21,9 @@ const SWEEP_MAX: usize = 4;
 /// The same, by one call of [`Table::sweep`]: a flood of a million is gone an hour after its window, though nobody comes.
 const SWEEP_TICK_MAX: usize = 256;
 
-/// Records are counted in 32 bits.
-const RECORDS_MAX: usize = 1 << 30;
+/// Records are counted in 32 bits, and their keys, [`JOINED_MAX`] each, in 31; pending ones and those that passed each have
+/// so much room.
+const RECORDS_MAX: usize = 1 << 27;
 
 /// A first visit is recorded under so many origins at most: its network and what the client proved beside.
 const ORIGINS_MAX: usize = 3;

@@ -179,3 +179,21 @@ fn triplets_that_passed_are_bounded_too() {
         ",
     );
 }
+
+#[test]
+fn what_ends_out_of_order_is_over_in_time_and_gone_within_a_minute() {
+    check(
+        "
+        set delay=1 window=30
+        0   192.0.2.7    a@x b@y -> defer 1 first
+        0   reload window=10
+        0   198.51.100.7 a@x b@y -> defer 1 first
+        11  203.0.113.7  a@x b@y -> defer 1 first
+        11  198.51.100.7 a@x b@y -> defer 1 first       # over, wherever it stands
+        12  count pending=3 known=0 unclaimed=1
+        29  192.0.2.7    a@x b@y -> waited 29
+        90  192.0.2.8    a@x c@y -> known               # sweeps
+        90  count pending=0 known=1 unclaimed=3
+        ",
+    );
+}
