@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn keys_that_share_a_hash_are_told_apart() {
-        let [a, b, c, d] = [1, 2, 3, 4].map(|rest| Key::of([7, rest]));
+        let [a, b, c, d] = [1, 2, 3, 4].map(|rest| Key::of([7, rest << 32]));
         assert_eq!(a.hash(), d.hash());
         let mut keys = Keys::new();
         let one = keys.add(a, Behind::record(10));
