@@ -1,17 +1,20 @@
 //! A table that nobody can fill alone: rows belong to blocks (/24, /48), and the largest block loses its oldest.
 
+use crate::chains::{Chained, Chains};
+use crate::ends::Ends;
 use crate::holdings::Holdings;
-use crate::slab::{Place, Slab};
+use crate::ring::{Ring, Ringed};
+use crate::slab::{NOWHERE, Place, Slab};
 use crate::{Block, Moment, greylist::Secret};
-use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
 /// Rows by key, each with the moment at which it is due to be looked at. Every operation takes O(log n) at most.
 #[derive(Debug)]
 pub(crate) struct Shares<K, V> {
     slots: Slab<Slot<K, V>>,
-    index: HashMap<K, Place, Secret>,
-    dues: BTreeSet<(Moment, Place)>,
+    secret: Secret,
+    index: Chains,
+    dues: Ends,
     holdings: Holdings,
     next_age: u64,
     bounds: Bounds,
@@ -31,14 +34,37 @@ struct Slot<K, V> {
     key: K,
     value: V,
     due: Moment,
+    /// Among those that are due in the same minute.
+    ring: Ring,
+    /// In its chain.
+    next: Place,
+    /// It is no free one.
+    lives: bool,
+}
+
+impl<K, V> Ringed for Slot<K, V> {
+    fn ring(&mut self) -> &mut Ring {
+        &mut self.ring
+    }
+}
+
+impl<K, V> Chained for Slot<K, V> {
+    fn next(&self) -> Place {
+        self.next
+    }
+
+    fn set_next(&mut self, next: Place) {
+        self.next = next;
+    }
 }
 
 impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
     pub(crate) fn new(secret: Secret, bounds: Bounds) -> Self {
         Self {
             slots: Slab::new(),
-            index: HashMap::with_hasher(secret),
-            dues: BTreeSet::new(),
+            secret,
+            index: Chains::new(),
+            dues: Ends::new(),
             holdings: Holdings::new(secret),
             next_age: 0,
             bounds: bounds.countable(),
@@ -50,20 +76,17 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.index.len()
+        self.dues.len()
     }
 
     pub(crate) fn get(&self, key: K) -> Option<V> {
-        let place = self.index.get(&key)?;
-        Some(self.slot(*place).value)
+        Some(self.slot(self.find(key)?).value)
     }
 
     /// Rows in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (K, V)> {
-        self.index.iter().map(|(key, place)| {
-            let slot = self.slot(*place);
-            (*key, slot.value)
-        })
+        let lives = self.slots.iter().filter(|slot| slot.lives);
+        lives.map(|slot| (slot.key, slot.value))
     }
 
     /// Whether `block` has its share: one more row is too many.
@@ -79,9 +102,18 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
     /// Adds a row, as its block's newest, or replaces one.
     pub(crate) fn set(&mut self, key: K, block: Block, value: V, due: Moment) {
         self.remove(key);
-        let place = self.slots.put(Slot { key, value, due });
-        self.index.insert(key, place);
-        self.dues.insert((due, place));
+        let place = self.slots.put(Slot {
+            key,
+            value,
+            due,
+            ring: Ring::NONE,
+            next: NOWHERE,
+            lives: true,
+        });
+        let secret = self.secret;
+        let hash = |slot: &Slot<K, V>| secret.hash_one(slot.key);
+        self.index.insert(&mut self.slots, place, hash);
+        self.dues.insert(&mut self.slots, place, due);
         self.holdings.place(place, block, self.next_age);
         self.holdings.hold(place);
         self.next_age += 1;
@@ -89,31 +121,35 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
 
     /// Changes a row in its place, if it is there: its block's list stays as it was.
     pub(crate) fn update(&mut self, key: K, value: V, due: Moment) {
-        let Some(&place) = self.index.get(&key) else {
+        let Some(place) = self.find(key) else {
             return;
         };
         let before = self.slot(place).due;
-        self.dues.remove(&(before, place));
-        self.dues.insert((due, place));
         let slot = self.slot_mut(place);
         slot.value = value;
         slot.due = due;
+        if due != before {
+            self.dues.remove(&mut self.slots, place, before);
+            self.dues.insert(&mut self.slots, place, due);
+        }
     }
 
     pub(crate) fn remove(&mut self, key: K) -> Option<V> {
-        let place = self.index.remove(&key)?;
+        let place = self.find(key)?;
         self.holdings.release(place);
         let Slot { value, due, .. } = *self.slot(place);
-        self.dues.remove(&(due, place));
+        self.dues.remove(&mut self.slots, place, due);
+        let hash = self.secret.hash_one(key);
+        self.index.remove(&mut self.slots, place, hash);
+        self.slot_mut(place).lives = false;
         self.slots.free(place);
         Some(value)
     }
 
-    /// The row whose moment came first, if it is over by `now`.
+    /// The row whose moment came first, to the minute, if it is over by `now`.
     pub(crate) fn over(&self, now: Moment) -> Option<(K, V)> {
-        let &(_, place) = self.dues.first().filter(|&&(due, _)| now > due)?;
-        let slot = self.slot(place);
-        Some((slot.key, slot.value))
+        let slot = self.slot(self.dues.first()?);
+        (now > slot.due).then_some((slot.key, slot.value))
     }
 
     /// A row that is too many: the oldest of the block that has most; where all have one, the one that is due first.
@@ -121,9 +157,14 @@ impl<K: Copy + Eq + Hash, V: Copy> Shares<K, V> {
         if self.len() <= self.bounds.over_all {
             return None;
         }
-        let due_first = || self.dues.first().map(|&(_, place)| place);
+        let due_first = || self.dues.first();
         let place = self.holdings.oldest_of_largest().or_else(due_first)?;
         Some(self.slot(place).key)
+    }
+
+    fn find(&self, key: K) -> Option<Place> {
+        let hash = self.secret.hash_one(key);
+        self.index.find(&self.slots, hash, |slot| slot.key == key)
     }
 
     fn slot(&self, place: Place) -> &Slot<K, V> {
