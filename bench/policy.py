@@ -7,6 +7,7 @@
     sudo bench/policy.py --renewed 10,100           # 100 connections, each followed by another one after so many requests
     sudo bench/policy.py --offered 1000,1800        # how long an answer takes where both are asked so often a second
     sudo bench/policy.py --triplets 100000,1000000  # memory, octets on disk and the time to open again
+    sudo bench/policy.py --triplets 1000000 --proved  # the same where each client proves an SPF domain and a reverse name
     sudo bench/policy.py --kills 5                  # kill -9 under load: nothing older than a second may be forgotten
     sudo bench/policy.py --json result.json         # the numbers for programs as well ("-": standard output, nothing else)
 
@@ -25,6 +26,7 @@ import shutil
 import signal
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -54,11 +56,14 @@ hostname = "postdate.test"
 data_dir = "{data}"
 [greylist]
 delay = "{delay}s"
+[policy]
+listen = ["inet:127.0.0.1:{port}"]
+{checks}
+"""
+NO_CHECKS = """\
 [checks]
 spf = "off"
 reverse_name = "off"
-[policy]
-listen = ["inet:127.0.0.1:{port}"]
 """
 
 
@@ -110,14 +115,55 @@ class Postgrey(Server):
 
 
 class Postdate(Server):
-    """With its defaults, and without look-ups in the DNS: postgrey makes none."""
+    """With its defaults; without look-ups in the DNS, since postgrey makes none, or asking a name server of ours."""
 
     name = "Postdate"
 
     def command(self):
         config = self.home / "postdate.toml"
-        config.write_text(POSTDATE.format(data=self.data, delay=self.delay, port=self.port))
+        config.write_text(POSTDATE.format(data=self.data, delay=self.delay, port=self.port, checks=self.checks()))
         return [self.args.binary, "--config", config, "policy", "serve"]
+
+
+    def checks(self):
+        names = self.args.proved and self.args.names.port
+        return f'[delivery]\nname_servers = ["127.0.0.1:{names}"]' if names else NO_CHECKS
+
+
+class Names(threading.Thread):
+    """A name server for the load's sender domains: their SPF records name the networks of all triplets under `most`."""
+
+    DOMAINS, FIRST_OCTETS, SCATTER = 50_000, (*range(11, 100), *range(128, 169)), 2_654_435_761  # as in policy_load
+
+    def __init__(self, most):
+        super().__init__(daemon=True)
+        self.most = most
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while True:
+            query, client = self.socket.recvfrom(2000)
+            self.socket.sendto(self.answer(query), client)
+
+    def answer(self, query):
+        """What is no SPF record is there, and empty."""
+        end = query.index(0, 12) + 5
+        domain = re.match(rb"some-domain(\d+)$", query[13:13 + query[12]].lower())
+        records = []
+        if domain and query[end - 4:end - 2] == b"\0\x10":
+            networks = (self.network(number) for number in range(int(domain[1]), self.most, self.DOMAINS))
+            text = " ".join(["v=spf1", *(f"ip4:{network}" for network in networks)]).encode()
+            parts = [text[at:at + 255] for at in range(0, len(text), 255)]
+            data = b"".join(bytes([len(part)]) + part for part in parts)
+            records = [struct.pack(">HHHIH", 0xC00C, 16, 1, 3600, len(data)) + data]
+        return query[:2] + struct.pack(">HHHHH", 0x8580, 1, len(records), 0, 0) + query[12:end] + b"".join(records)
+
+    def network(self, number):
+        at, rest = divmod(number * self.SCATTER % (len(self.FIRST_OCTETS) << 16), 1 << 16)
+        return f"{self.FIRST_OCTETS[at]}.{rest >> 8}.{rest & 255}.0/24"
 
 
 class Echo:
@@ -439,6 +485,7 @@ def arguments():
                         help="so many new triplets a second over 100 connections instead, whoever answers how fast")
     parser.add_argument("--triplets", metavar="COUNT,…", help="memory and disk after so many triplets instead",
                         type=lambda text: [int(count) for count in text.split(",")])
+    parser.add_argument("--proved", action="store_true", help="with --triplets: each client proves an SPF domain and a reverse name")
     parser.add_argument("--postgrey-most", type=int, default=10**9, metavar="COUNT", help="no more triplets than this for postgrey, "
                         "which takes some 10 minutes for a million")
     parser.add_argument("--kills", type=int, metavar="ROUNDS", help="kill Postdate under load instead, so often")
@@ -447,6 +494,8 @@ def arguments():
     parser.add_argument("--json", metavar="FILE", help="write the numbers as JSON (-: to standard output, without the tables)")
     parser.add_argument("--dir", default="/var/tmp", help="the disk to measure on (%(default)s)")
     args = parser.parse_args()
+    if args.proved and not args.triplets:
+        parser.error("--proved goes with --triplets")
     if args.quick:
         args.rounds, args.seconds, args.known = 1, 1, 500
     return args
@@ -470,6 +519,7 @@ def main():
     folder = Path(tempfile.mkdtemp(prefix="postdate-bench-", dir=args.dir))
     folder.chmod(0o755)
     say = lambda line: print(line, file=sys.stderr, flush=True)
+    args.names = Names(max(args.triplets)) if args.proved else None
     result = {"machine": machine(args), "seconds": {"turn": args.seconds, "sustain": args.sustain}}
     try:
         if args.sustain:

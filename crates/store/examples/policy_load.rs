@@ -231,13 +231,13 @@ fn write_request(request: &mut String, number: u64) {
     let domain = number % 50_000;
     let user = number % 977;
     let port = 1024 + number % 60_000;
-    let name = format_args!("mail{host}.some-domain{domain}.example");
+    let name = format_args!("mail{host}.some-domain{domain}.example.org");
     write!(
         request,
         "request=smtpd_access_policy\nprotocol_state=RCPT\nprotocol_name=ESMTP\n\
          client_address={octet}.{second}.{third}.{host}\nclient_name={name}\nclient_port={port}\n\
          reverse_client_name={name}\nserver_address=192.0.2.25\nserver_port=25\nhelo_name={name}\n\
-         sender=sender{number}@some-domain{domain}.example\nrecipient=user{user}@here.example\n\
+         sender=sender{number}@some-domain{domain}.example.org\nrecipient=user{user}@here.example\n\
          recipient_count=0\nqueue_id=\ninstance=4f1a.{number:x}.0\nsize=14232\netrn_domain=\nstress=\n\
          sasl_method=\nsasl_username=\nsasl_sender=\nccert_subject=\nccert_issuer=\nccert_fingerprint=\n\
          ccert_pubkey_fingerprint=\nencryption_protocol=TLSv1.3\n\
