@@ -12,7 +12,7 @@ mod reverse;
 mod sender_domain;
 mod spf;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};

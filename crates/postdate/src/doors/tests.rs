@@ -16,6 +16,7 @@ mod told;
 
 pub(super) use room::{Room, packet, request};
 
+use crate::checks::tests::name_server::NameServer;
 use script::{Door, Script};
 
 /// What is shown, the configuration, and the script.
@@ -53,4 +54,26 @@ async fn all_doors_give_the_same_verdicts() {
     for (name, config, text) in tables.concat() {
         Script::read(text).run(name, doors(config)).await;
     }
+}
+
+/// A client may bring anybody's mail, one after the other.
+#[tokio::test]
+async fn what_was_looked_up_of_a_refused_sender_is_not_the_next_ones() {
+    const MAILS: &str = "
+        client 192.0.2.1 a.example
+        mail a@gone.example -> 550 5.1.8 Sender's domain takes no mail; at postfix-rcpt: nothing
+        mail a@there.example
+        rcpt b@here.example
+        end
+        mail <>
+        rcpt b@here.example
+        end
+        ";
+    let names = NameServer::start("there.example MX 10 mx.there.example");
+    let config = format!(
+        "greylist.mode = \"off\"\nchecks.sender_domain = \"reject\"\npolicy.delay_reject = false\n\
+         delivery.name_servers = [\"{}\"]\n",
+        names.address
+    );
+    Script::read(MAILS).run("one session", doors(&config)).await;
 }

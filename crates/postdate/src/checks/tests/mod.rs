@@ -5,7 +5,7 @@ mod dmarc;
 mod failures;
 mod lists;
 #[path = "../../../tests/support/name_server.rs"]
-mod name_server;
+pub(crate) mod name_server;
 mod reverse;
 mod sender_domain;
 #[path = "../../../tests/support/signed.rs"]

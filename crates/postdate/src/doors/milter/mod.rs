@@ -39,8 +39,6 @@ struct Session {
     size: u64,
     /// Of this mail, where it is sent here.
     content: Content,
-    /// Something of a mail was let in, and its end not yet.
-    open: bool,
     field: Option<String>,
 }
 
@@ -56,7 +54,6 @@ impl Default for Session {
             sender: String::new(),
             size: 0,
             content: Content::default(),
-            open: false,
             field: None,
         }
     }
@@ -178,7 +175,6 @@ impl Session {
                 }
                 let mut answer = self.ask(desk, Stage::Message, "").await;
                 if answer == answer::CONTINUE {
-                    self.open = false;
                     desk.judge.taken(&mut self.caller);
                     if let Some(field) = self.field.take().filter(|_| terms.adds_headers) {
                         answer = answer::add_header(&field);
@@ -223,7 +219,6 @@ impl Session {
                 answer::refuse(String::from_utf8_lossy(&octets).trim_end())
             }
             Verdict::Accept { .. } => {
-                self.open |= stage >= Stage::Mail;
                 if self.field.is_none() {
                     self.field = desk.field(&verdict);
                 }
@@ -234,9 +229,7 @@ impl Session {
 
     /// What is known of one mail, and not of its client. It didn't come in when its end was not let in.
     fn end_mail(&mut self, desk: &Desk) {
-        if std::mem::take(&mut self.open) {
-            desk.judge.gave_up(&mut self.caller);
-        }
+        desk.judge.gave_up(&mut self.caller);
         self.sender.clear();
         (self.size, self.content) = (0, Content::default());
         self.field = None;

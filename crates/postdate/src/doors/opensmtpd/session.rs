@@ -36,8 +36,6 @@ pub(super) struct Session {
     size: u64,
     /// Of this mail, where it is sent here.
     content: Content,
-    /// Something of a mail was let in, and it is not through.
-    open: bool,
     /// `X-Greylist:`, until it is written.
     field: Option<String>,
 }
@@ -55,7 +53,6 @@ impl Session {
             sender: String::new(),
             size: 0,
             content: Content::default(),
-            open: false,
             field: None,
         }
     }
@@ -94,7 +91,6 @@ impl Session {
             Report::Identified(name) => self.helo = name,
             Report::User(user) => self.user = Some(user),
             Report::Committed => {
-                self.open = false;
                 self.desk.judge.taken(&mut self.caller);
                 self.end_mail();
             }
@@ -167,7 +163,6 @@ impl Session {
                 format!("{how}|{line}")
             }
             Verdict::Accept { .. } => {
-                self.open |= stage >= Stage::Mail;
                 if self.header && self.field.is_none() {
                     self.field = self.desk.field(&verdict);
                 }
@@ -196,9 +191,7 @@ impl Session {
 
     /// It didn't come in when OpenSMTPD has not said that it did.
     fn end_mail(&mut self) {
-        if std::mem::take(&mut self.open) {
-            self.desk.judge.gave_up(&mut self.caller);
-        }
+        self.desk.judge.gave_up(&mut self.caller);
         self.sender.clear();
         (self.size, self.content) = (0, Content::default());
         self.field = None;

@@ -50,6 +50,7 @@ impl Direct {
                 Told::Nothing
             }
             Step::Mail(sender) => {
+                self.room.desk.judge.gave_up(&mut self.caller);
                 self.sender.clone_from(sender);
                 self.ask(Stage::Mail, "", 100).await
             }
