@@ -139,7 +139,7 @@ fn pattern(text: &str) -> Result<String, SubjectError> {
         .and_then(|rest| rest.strip_suffix('>'));
     let plain = inside.unwrap_or(plain);
     let plain = address::plain(plain.strip_prefix('@').unwrap_or(plain)).into_owned();
-    let domain = plain.rsplit_once('@').map_or(&*plain, |(_, domain)| domain);
+    let (local, domain) = plain.rsplit_once('@').unwrap_or(("", &plain));
     let labels = match plain.contains('@') {
         true => domain,
         false => domain.strip_prefix('.').unwrap_or(domain),
@@ -149,7 +149,11 @@ fn pattern(text: &str) -> Result<String, SubjectError> {
     let is_domain = !labels.is_empty()
         && labels.chars().all(letter)
         && labels.split('.').all(|label| !label.is_empty());
-    let is_clean = !plain.chars().any(|char| char.is_control() || char == ' ');
+    // `"a b"@example.org` (RFC 5321 §4.1.2).
+    let is_quoted = local.len() > 1 && local.starts_with('"') && local.ends_with('"');
+    let is_clean = !plain
+        .chars()
+        .any(|char| char.is_control() || (char == ' ' && !is_quoted));
     let has_local = !plain.starts_with('@');
     if is_domain && is_clean && has_local && plain.len() <= PATTERN_MAX {
         Ok(plain)
