@@ -48,6 +48,10 @@ impl Book {
         let row = self.appointments.get(id).ok_or_else(nothing)?;
         let (rule, due, asked) = (row.rule.clone(), row.due, row.asked);
         if now.after(EARLY) < due {
+            // What will never fit is told so now: it would come back for nothing.
+            if let Err(never @ (_, Why::TooLarge)) = self.beyond(id, visit, asks, now) {
+                return Err(never);
+            }
             self.tally.of(&rule).early += 1;
             self.seat(id, visit);
             let waited = Some(now.since(asked));
@@ -62,7 +66,7 @@ impl Book {
         self.claim(id, visit.guests, rest, now).ok_or_else(nothing)
     }
 
-    /// Takes what an exact ask costs beyond what the appointment has for it, or all of it behind the first guest.
+    /// Takes what an exact ask costs beyond what the appointment has for it.
     fn take_rest(
         &mut self,
         id: u64,
@@ -70,6 +74,35 @@ impl Book {
         asks: &[Ask<'_>],
         now: Moment,
     ) -> Result<Vec<Hold>, NoTime> {
+        let rest = self.beyond(id, visit, asks, now)?;
+        let times = rest.iter().map(
+            |Wanted {
+                 ask,
+                 rule,
+                 calendar,
+             }| {
+                let calendar = self.calendars.get(*calendar);
+                let at = calendar.and_then(|calendar| calendar.earliest(now, ask.cost));
+                at.filter(|at| *at <= now.after(ask.horizon))
+                    .ok_or_else(|| (rule.clone(), Why::Horizon))
+            },
+        );
+        let times: Vec<_> = times.collect::<Result<_, _>>()?;
+        let client = visit.party.client;
+        let each = rest.chunks(1).zip(times);
+        Ok(each
+            .flat_map(|(wanted, at)| self.take(wanted, client, at))
+            .collect())
+    }
+
+    /// What an exact ask costs beyond what the appointment has for it, or all of it behind the first guest.
+    fn beyond<'a>(
+        &mut self,
+        id: u64,
+        visit: Visit<'_>,
+        asks: &[Ask<'a>],
+        now: Moment,
+    ) -> Result<Vec<Wanted<'a>>, NoTime> {
         let exact: Vec<_> = asks.iter().filter(|ask| ask.exact).copied().collect();
         let mut rest = self.open(&exact, visit.party.client, now)?;
         let Some(row) = self.appointments.get(id) else {
@@ -90,24 +123,14 @@ impl Book {
             wanted.ask.cost = wanted.ask.cost.saturating_sub(told);
             wanted.ask.cost > 0
         });
-        let times = rest.iter().map(
-            |Wanted {
-                 ask,
-                 rule,
-                 calendar,
-             }| {
-                let calendar = self.calendars.get(*calendar);
-                let at = calendar.and_then(|calendar| calendar.earliest(now, ask.cost));
-                at.filter(|at| *at <= now.after(ask.horizon))
-                    .ok_or_else(|| (rule.clone(), Why::Horizon))
-            },
-        );
-        let times: Vec<_> = times.collect::<Result<_, _>>()?;
-        let client = visit.party.client;
-        let each = rest.chunks(1).zip(times);
-        Ok(each
-            .flat_map(|(wanted, at)| self.take(wanted, client, at))
-            .collect())
+        let never = rest.iter().find(|Wanted { ask, calendar, .. }| {
+            let calendar = self.calendars.get(*calendar);
+            calendar.is_some_and(|calendar| calendar.is_too_small(ask.cost))
+        });
+        match never {
+            Some(wanted) => Err((wanted.rule.clone(), Why::TooLarge)),
+            None => Ok(rest),
+        }
     }
 
     /// Nothing is asked of these, but an appointment that one of them may come for now is used up.

@@ -1,6 +1,6 @@
 //! What a client sees, visit by visit.
 
-use crate::{START, ask, bounded, guest, holder, limit, millis, secs, visit};
+use crate::{START, ask, book, bounded, guest, holder, limit, millis, secs, visit};
 use policy::Moment;
 use policy::slots::{Ask, Book, Booking, Bounds, Charge, Counts, Grace};
 
@@ -144,6 +144,33 @@ fn what_no_time_would_do_for_is_told_none() {
     play(&[octets(21 << 20)], &[(0, 1, "octets full: TooLarge")]);
     play(&[octets(0)], &[(0, 1, "in")]);
     play(&[], &[(0, 1, "in")]);
+}
+
+/// A larger mail of the same sender for the same recipient comes in the place of the one that was told.
+#[test]
+fn what_no_time_would_do_for_is_no_guest_of_a_smaller_one() {
+    let mut book = book();
+    let mut charges = Vec::new();
+    for (at, who, mebioctets, told) in [
+        (0, 1, 5, "in"),
+        (0, 2, 1, "octets 180"),
+        (10, 2, 30, "octets full: TooLarge"),
+        (10, 2, 1, "octets 170 again"),
+        (180, 2, 30, "octets full: TooLarge"),
+        (180, 2, 1, "in, late 0 ms"),
+        (200, 2, 30, "octets full: TooLarge"),
+    ] {
+        let octets = Ask {
+            cost: mebioctets << 20,
+            exact: true,
+            ..ask("octets", "a@a", limit("20M/h burst 5M"))
+        };
+        let now = START.after(secs(at));
+        let booking = book.ask(visit(&[guest(who)], who), &[octets], now);
+        let said = words(booking, &mut charges);
+        assert_eq!(said, told, "{mebioctets} MiB of {who} at {at} s");
+        charges.drain(..).for_each(|charge| book.spend(charge, now));
+    }
 }
 
 #[test]

@@ -167,7 +167,10 @@ fn what_comes_is_counted_and_not_what_was_told() {
     assert_eq!(world.content(sender, &ALL[..1], 10), wait(60));
     world.sleep(60);
     let told = world.content(sender, &ALL[..1], 5_000);
-    assert_eq!(told, "450 4.7.0 Too much mail from this sender");
+    assert_eq!(
+        told,
+        "552 5.3.4 More octets than this limit ever lets through at once"
+    );
     assert_eq!(
         world.content(sender, &ALL[..1], 10),
         OK,
