@@ -25,12 +25,13 @@ pub(crate) fn parts(plain: &str) -> (&str, &str) {
     plain.rsplit_once('@').unwrap_or((plain, ""))
 }
 
-fn lower(address: &str) -> Cow<'_, str> {
+/// In lower case, of whatever script.
+pub(crate) fn lower(text: &str) -> Cow<'_, str> {
     let as_is = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
-    if address.bytes().all(as_is) {
-        Cow::Borrowed(address)
+    if text.bytes().all(as_is) {
+        Cow::Borrowed(text)
     } else {
-        Cow::Owned(address.to_lowercase())
+        Cow::Owned(text.to_lowercase())
     }
 }
 

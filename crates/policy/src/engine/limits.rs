@@ -3,6 +3,7 @@
 use super::Rules;
 use super::rules::{Counted, LimitRule, Scope};
 use super::session::Session;
+use crate::address;
 use crate::block::client_network;
 use crate::event::{Event, Stage};
 use crate::slots::{Ask, Grace, Limit};
@@ -149,14 +150,7 @@ fn keys<'e>(rule: &LimitRule, session: &'e Session, event: &'e Event<'e>) -> Vec
         Scope::User => vec![event.user.unwrap_or_default()],
     };
     let named = texts.into_iter().filter(|text| !text.is_empty());
-    named.map(lower).collect()
-}
-
-fn lower(text: &str) -> Cow<'_, str> {
-    match text.bytes().any(|octet| octet.is_ascii_uppercase()) {
-        true => Cow::Owned(text.to_lowercase()),
-        false => Cow::Borrowed(text),
-    }
+    named.map(address::lower).collect()
 }
 
 fn domain(address: &str) -> &str {

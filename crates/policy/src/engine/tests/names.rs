@@ -1,10 +1,10 @@
-//! One mailbox has one name, however its address is written (RFC 5321 §4.1.2).
+//! One mailbox has one name, however its address is written (RFC 5321 §4.1.2, RFC 6531).
 
 use super::*;
 use crate::lists::Action;
 
 #[test]
-fn quoting_makes_no_second_name() {
+fn neither_quotes_nor_case_make_a_second_name() {
     for (per, first, second) in [
         (
             Scope::Sender,
@@ -15,6 +15,21 @@ fn quoting_makes_no_second_name() {
             Scope::Recipient,
             ("a@c.example", "me@d.example"),
             ("b@c.example", r#""m\e"@d.example"#),
+        ),
+        (
+            Scope::Sender,
+            ("Ä@c.example", "me@d.example"),
+            ("ä@c.example", "you@d.example"),
+        ),
+        (
+            Scope::SenderDomain,
+            ("a@BÜCHER.example", "me@d.example"),
+            ("b@BüCHER.example", "you@d.example"),
+        ),
+        (
+            Scope::SenderDomain,
+            ("a@Ü.example", "me@d.example"),
+            ("b@ü.example", "you@d.example"),
         ),
     ] {
         let mut world = World::new(limits([limit(Counted::Messages, per, "1/h burst 1")]));
