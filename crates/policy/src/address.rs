@@ -2,22 +2,28 @@
 
 use std::borrow::Cow;
 
-/// An address as it is compared: in lower case, and quoted only where it has to be.
+/// An address as it is compared: in lower case, quoted only where it has to be, its domain in A-labels.
 ///
 /// A domain ignores case (RFC 5321 §2.4). A local part may not, strictly; but senders are seen that change its case
 /// between two attempts, and a record that a retry doesn't find breaks an appointment, while two mailboxes that
-/// differ in case alone merely share one. `"a"@x` is the mailbox `a@x` (RFC 5321 §4.1.2). Most addresses are as they
-/// are compared already: no allocation for them.
+/// differ in case alone merely share one. `"a"@x` is the mailbox `a@x` (RFC 5321 §4.1.2). A domain's two forms are one
+/// domain (RFC 5890 §2.3.2.1). Most addresses are as they are compared already: no allocation for them.
+///
+/// What has no `@` is a domain.
 pub(crate) fn plain(address: &str) -> Cow<'_, str> {
-    match unquoted(address) {
-        Some(address) => Cow::Owned(address.to_lowercase()),
-        None => lower(address),
+    match meant(address) {
+        Cow::Owned(address) => Cow::Owned(address.to_lowercase()),
+        Cow::Borrowed(address) => lower(address),
     }
 }
 
-/// An address as it is meant, in the case in which it was written: quoted only where it has to be.
+/// An address as it is meant, in the case in which it was written: quoted only where it has to be, its domain in A-labels.
 pub(crate) fn meant(address: &str) -> Cow<'_, str> {
-    unquoted(address).map_or(Cow::Borrowed(address), Cow::Owned)
+    let unquoted = unquoted(address).map_or(Cow::Borrowed(address), Cow::Owned);
+    match in_a_labels(&unquoted) {
+        Some(address) => Cow::Owned(address),
+        None => unquoted,
+    }
 }
 
 /// What is before the last `@` of an address as [`plain`] gives it, and what is after it; nothing, without one.
@@ -33,6 +39,21 @@ pub(crate) fn lower(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Owned(text.to_lowercase())
     }
+}
+
+/// The address, where its domain is written in another script than ASCII.
+fn in_a_labels(address: &str) -> Option<String> {
+    let domain = address.rfind('@').map_or(0, |at| at + 1);
+    let (local, domain) = address.split_at(domain);
+    if domain.is_ascii() {
+        return None;
+    }
+    let domain = idna::domain_to_ascii(domain).ok()?;
+    // Characters that stand for nothing.
+    if domain.is_empty() {
+        return None;
+    }
+    Some(format!("{local}{domain}"))
 }
 
 /// The address with a local part that is quoted without need, or has escapes without need, written plainly.
@@ -77,6 +98,12 @@ mod tests {
             (r#""a"@x.example"#, "a@x.example"),
             (r#""A.b+c"@X.example"#, "a.b+c@x.example"),
             (r#""\a\b"@x.example"#, "ab@x.example"),
+            ("a@Bücher.example", "a@xn--bcher-kva.example"),
+            ("A@XN--Bcher-Kva.example", "a@xn--bcher-kva.example"),
+            (r#""ä"@ü.example"#, "ä@xn--tda.example"),
+            ("Bücher.example", "xn--bcher-kva.example"),
+            (".bücher.example", ".xn--bcher-kva.example"),
+            ("a@\u{ad}", "a@\u{ad}"),
             // Must stay quoted.
             (r#""a b"@x.example"#, r#""a b"@x.example"#),
             (r#""a\ b"@x.example"#, r#""a b"@x.example"#),

@@ -14,8 +14,8 @@ const NULL_SENDER: &str = "<>";
 /// A client network, a sender or a recipient.
 ///
 /// A pattern is an address (`user@example.org`), a domain (`example.org`, also written `@example.org`), or all below a
-/// domain (`.example.org`, which is not `example.org` itself). It is held in lower case, and read with the brackets of
-/// a log or without.
+/// domain (`.example.org`, which is not `example.org` itself). It is held in lower case, its domain in A-labels, and read
+/// with the brackets of a log or without.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// The client is in this network.

@@ -75,7 +75,7 @@ fn by_configuration_networks_domains_and_recipients() {
         192.0.2.7         a@deep.mx.big.example b@y.example      -> sender domain .big.example
         192.0.2.7         a@big.example       b@y.example        -> judged
         192.0.2.7         a@verybig.example   b@y.example        -> judged
-        192.0.2.7         a@BÜCHER.example    b@y.example        -> sender domain bücher.example
+        192.0.2.7         a@BÜCHER.example    b@y.example        -> sender domain xn--bcher-kva.example
         192.0.2.7         a@x.example         aBuse@Y.example    -> recipient abuse@y.example
         192.0.2.7         a@x.example         \"abuse\"@y.example  -> recipient abuse@y.example
         192.0.2.7         a@x.example         abuse@z.example    -> judged

@@ -278,7 +278,7 @@ fn whom_a_text_names() {
         ("sender",    "\"a b@example.org", None),
         ("sender",    "\"a b\"",           None),
         ("sender",    "a@[192.0.2.7]",     Some("sender a@[192.0.2.7]")),
-        ("sender",    "Bücher.example",    Some("sender bücher.example")),
+        ("sender",    "Bücher.example",    Some("sender xn--bcher-kva.example")),
         ("sender",    "<User@example.org>", Some("sender user@example.org")),
         ("sender",    " <> ",              Some("sender <>")),
         ("recipient", "<>",                None),

@@ -4,7 +4,7 @@ use super::*;
 use crate::lists::Action;
 
 #[test]
-fn neither_quotes_nor_case_make_a_second_name() {
+fn no_way_to_write_an_address_makes_a_second_name() {
     for (per, first, second) in [
         (
             Scope::Sender,
@@ -31,6 +31,11 @@ fn neither_quotes_nor_case_make_a_second_name() {
             ("a@Ü.example", "me@d.example"),
             ("b@ü.example", "you@d.example"),
         ),
+        (
+            Scope::Sender,
+            ("a@bücher.example", "me@d.example"),
+            ("a@xn--bcher-kva.example", "you@d.example"),
+        ),
     ] {
         let mut world = World::new(limits([limit(Counted::Messages, per, "1/h burst 1")]));
         assert_eq!(world.rcpt("192.0.2.1", first.0, first.1), "ok");
@@ -44,10 +49,13 @@ fn neither_quotes_nor_case_make_a_second_name() {
 }
 
 #[test]
-fn an_exemption_counts_however_the_address_is_quoted() {
+fn an_exemption_counts_however_the_address_is_written() {
     for (listed, sender) in [
         ("a@c.example", r#""a"@c.example"#),
         (r#""a"@c.example"#, "a@c.example"),
+        ("bücher.example", "a@xn--bcher-kva.example"),
+        (".bücher.example", "a@mx.xn--bcher-kva.example"),
+        ("a@xn--bcher-kva.example", "a@Bücher.example"),
     ] {
         let mut world = World::new(Rules::default());
         let entry = Entry {
