@@ -32,4 +32,4 @@ pub use block::Block;
 pub use event::{Event, Stage};
 pub use facts::{Fact, Facts, Finding, Listing, Question, Reverse, Spf};
 pub use moment::Moment;
-pub use verdict::{NoHint, Reason, Refusal, Verdict};
+pub use verdict::{About, NoHint, Reason, Refusal, Verdict};

@@ -62,18 +62,25 @@ impl Reason {
         matches!(self, Self::Mailbox | Self::Lookup | Self::Storage)
     }
 
-    /// What is rejected at this stage, in the field's words: `Recipient address rejected`. A whole mail is Postfix's
-    /// `End-of-data`, whatever speaks against it.
-    pub const fn what(self, stage: Stage) -> &'static str {
-        match (self, stage) {
-            (_, Stage::Message) => "End-of-data rejected",
-            (Self::Greylist | Self::Mailbox | Self::Recipient | Self::Storage, _) => {
-                "Recipient address rejected"
-            }
-            (Self::Sender, _) => "Sender address rejected",
-            (Self::Client | Self::Lookup | Self::Load | Self::Denied, _) => "Client host rejected",
+    /// Whom it usually speaks against.
+    const fn about(self) -> About {
+        match self {
+            Self::Greylist | Self::Mailbox | Self::Recipient | Self::Storage => About::Recipient,
+            Self::Sender => About::Sender,
+            Self::Client | Self::Lookup | Self::Load | Self::Denied => About::Client,
         }
     }
+}
+
+/// Whom a refusal speaks against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The client.
+    Client,
+    /// The reverse-path.
+    Sender,
+    /// The forward-path.
+    Recipient,
 }
 
 impl fmt::Display for Reason {
@@ -134,6 +141,8 @@ impl From<Why> for NoHint {
 pub struct Refusal {
     /// Why.
     pub reason: Reason,
+    /// Whom it speaks against.
+    pub about: About,
     /// The reply code: 421 only for what concerns the client itself, since it closes the session.
     pub code: u16,
     /// The enhanced status code (RFC 3463).
@@ -158,6 +167,7 @@ impl Refusal {
     ) -> Self {
         Self {
             reason,
+            about: reason.about(),
             code,
             status,
             wait_secs,
@@ -178,12 +188,30 @@ impl Refusal {
     ) -> Self {
         Self {
             reason,
+            about: reason.about(),
             code,
             status,
             wait_secs: None,
             text: words.into(),
             rule: None,
             no_hint: None,
+        }
+    }
+
+    /// It speaks against somebody else than its reason usually does.
+    #[must_use]
+    pub fn about(self, about: About) -> Self {
+        Self { about, ..self }
+    }
+
+    /// What is rejected at this stage, in the field's words: `Recipient address rejected`. A whole mail is Postfix's
+    /// `End-of-data`, whatever speaks against it.
+    pub const fn what(&self, stage: Stage) -> &'static str {
+        match (self.about, stage) {
+            (_, Stage::Message) => "End-of-data rejected",
+            (About::Recipient, _) => "Recipient address rejected",
+            (About::Sender, _) => "Sender address rejected",
+            (About::Client, _) => "Client host rejected",
         }
     }
 }

@@ -29,7 +29,7 @@ impl fmt::Display for SubmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Recipients(refused) => {
-                f.write_str("nothing was sent, to nobody: ")?;
+                f.write_str("nothing was sent to anybody: ")?;
                 for (n, (address, reply)) in refused.iter().enumerate() {
                     let comma = if n == 0 { "" } else { "; " };
                     write!(f, "{comma}<{address}> was refused ({reply})")?;
@@ -251,7 +251,7 @@ impl<'a> Dialogue<'a> {
                 never.push((recipient.address.clone(), reply.text));
             } else if !reply.is(2) {
                 later = later.or(Some(format!(
-                    "nothing was sent, to nobody: <{}> was deferred ({})",
+                    "nothing was sent to anybody: <{}> was deferred ({})",
                     recipient.address, reply.text
                 )));
             }

@@ -192,13 +192,17 @@ fn what_needs_no_recipient_is_refused_at_helo_and_mail_where_that_is_wanted() {
     let node = Node::start(&dir, "late", "");
     deny(&node, &["client", "127.0.0.0/8"]);
     let reply = recipient(&node, "a@far.test");
-    assert!(reply.starts_with("550 5.7.1 <bob@here.test>: "), "{reply}");
+    let words = "550 5.7.1 <bob@here.test>: Client host rejected: Access denied; ";
+    assert!(reply.starts_with(words), "{reply}");
     node.logged(&["NOQUEUE: reject: RCPT", "<a@far.test>", "<bob@here.test>"]);
 
     let node = Node::start(&dir, "early", "[policy]\ndelay_reject = false\n");
     deny(&node, &["sender", "bad@far.test"]);
     let mut client = Client::connect(node.address);
-    client.ask("MAIL FROM:<bad@far.test>", "550 5.7.1 <bad@far.test>: ");
+    client.ask(
+        "MAIL FROM:<bad@far.test>",
+        "550 5.7.1 <bad@far.test>: Sender address rejected: Access denied; ",
+    );
     client.ask("RCPT TO:<bob@here.test>", "503 ");
     client.ask("MAIL FROM:<good@far.test>", "250 ");
     client.ask("RCPT TO:<bob@here.test>", "250 ");

@@ -3,7 +3,7 @@
 use super::rules::{Checks, Rules};
 use crate::event::{Event, Stage};
 use crate::facts::{Fact, Facts, Finding, Question};
-use crate::verdict::{Reason, Refusal};
+use crate::verdict::{About, Reason, Refusal};
 use std::time::Duration;
 
 /// Estimates of when a look-up will work are bounded.
@@ -126,7 +126,8 @@ fn sender(checks: Checks, facts: &Facts) -> Option<Refusal> {
                 return Some(Refusal::never(Reason::Sender, (550, (5, 1, 8)), words));
             }
             Fact::Failed { retry } => {
-                return Some(failed("the sender's domain", (4, 4, 3), *retry));
+                let failed = failed("the sender's domain", (4, 4, 3), *retry);
+                return Some(failed.about(About::Sender));
             }
             Fact::Known(true) | Fact::Unasked => {}
         }
@@ -138,7 +139,8 @@ fn sender(checks: Checks, facts: &Facts) -> Option<Refusal> {
                 return Some(Refusal::never(Reason::Sender, (550, (5, 7, 23)), words));
             }
             Fact::Failed { retry } => {
-                return Some(failed("the sender's SPF record", (4, 7, 24), *retry));
+                let failed = failed("the sender's SPF record", (4, 7, 24), *retry);
+                return Some(failed.about(About::Sender));
             }
             Fact::Known(_) | Fact::Unasked => {}
         }

@@ -61,10 +61,8 @@ impl Engine {
                 now,
             ),
         };
-        match entry.map(|entry| entry.action) {
-            Some(Action::Deny) => return Some(super::denied()),
-            Some(Action::Allow) => return None,
-            None => {}
+        if let Some(entry) = entry {
+            return (entry.action == Action::Deny).then(|| super::denied(entry));
         }
         let judged = self.checks_early() && self.standing(session, event) == Standing::Stranger;
         judged

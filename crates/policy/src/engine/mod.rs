@@ -28,12 +28,12 @@ use crate::estimates::Estimates;
 use crate::event::{Event, Stage};
 use crate::facts::Question;
 use crate::greylist::{Secret, Table, Visit};
-use crate::lists::{Action, Overrides};
+use crate::lists::{Action, Entry, Overrides, Subject};
 use crate::mailbox::Mailboxes;
 use crate::returns::Returns;
 use crate::slots::{Book, Bounds};
 use crate::stats::Stats;
-use crate::verdict::{Reason, Refusal, Verdict};
+use crate::verdict::{About, Reason, Refusal, Verdict};
 
 /// The rules, with all that they remember.
 #[derive(Debug)]
@@ -58,9 +58,14 @@ pub struct Engine {
     pub estimates: Estimates,
 }
 
-/// The operator's list says so.
-fn denied() -> Refusal {
-    Refusal::never(Reason::Denied, (550, (5, 7, 1)), "Access denied")
+/// This entry of the operator's list says so.
+fn denied(entry: &Entry) -> Refusal {
+    let about = match entry.subject {
+        Subject::Client(_) => About::Client,
+        Subject::Sender(_) => About::Sender,
+        Subject::Recipient(_) => About::Recipient,
+    };
+    Refusal::never(Reason::Denied, (550, (5, 7, 1)), "Access denied").about(about)
 }
 
 /// Who it is, as far as rules are concerned.

@@ -24,9 +24,11 @@ impl Engine {
         };
         self.returns.came(event.sender, event.recipient, now);
         let entry = self.lists.judge(visit, now);
-        let standing = match entry.map(|entry| entry.action) {
-            Some(Action::Deny) => return Verdict::Refuse(super::denied()),
-            Some(Action::Allow) => Standing::Exempt,
+        let standing = match entry {
+            Some(entry) if entry.action == Action::Deny => {
+                return Verdict::Refuse(super::denied(entry));
+            }
+            Some(_) => Standing::Exempt,
             None => self.standing(session, event),
         };
         let strange = standing == Standing::Stranger;

@@ -24,7 +24,7 @@ pub(crate) fn reply(refusal: &Refusal, event: &Event<'_>, protocol: &str) -> Rep
         }
         text.push_str(&format!(
             "{}: {}; ",
-            refusal.reason.what(event.stage),
+            refusal.what(event.stage),
             refusal.text
         ));
         if event.stage >= Stage::Mail {
