@@ -20,7 +20,7 @@ use std::time::SystemTime;
 use delivery::local;
 use policy::Moment;
 use policy::mailbox::maildirsize::{
-    Maildirsize, OCTETS_MAX, Quota, Recount, Room, STALE_AFTER, Usage,
+    self, Maildirsize, OCTETS_MAX, Quota, Recount, STALE_AFTER, Usage,
 };
 
 /// Files that are remembered as they were read last. One more, and all are forgotten: they are read again.
@@ -28,11 +28,25 @@ const SEEN_MAX: usize = 1000;
 
 const FILE: &str = "maildirsize";
 
+/// Octets of a small mail. What has no room for it is full, whatever sizes clients announce.
+const SMALL: u64 = 4096;
+
 /// Keeps them. Blocks as files do.
 #[derive(Debug)]
 pub(crate) struct Quotas {
     configured: Option<Quota>,
     seen: Mutex<HashMap<PathBuf, Seen>>,
+}
+
+/// What a mailbox has for a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Enough.
+    Fits,
+    /// Too little for this one.
+    TooLittle,
+    /// Nor for a small one.
+    Full,
 }
 
 /// A file as it was when it was read.
@@ -55,25 +69,42 @@ impl Quotas {
         }
     }
 
-    /// Whether a mail of so many octets would fit, by what is known without counting: cheap enough to ask at each RCPT.
-    /// `None`: that is not known, or it never will; then the delivery finds out.
-    pub(crate) fn glance(&self, maildir: &Path, octets: u64, now: SystemTime) -> Option<bool> {
+    /// What room there is for a mail of so many octets, by what is known without counting: cheap enough to ask at each
+    /// RCPT. `None`: that is not known, or it never will fit; then the delivery finds out.
+    pub(crate) fn glance(&self, maildir: &Path, octets: u64, now: SystemTime) -> Option<Room> {
         let (seen, modified) = self.look(maildir)?;
         let seen = seen.ok()?;
         if too_large(self.configured.unwrap_or(seen.quota), octets).is_some() {
             return None;
         }
+        let fits = |octets| self.fits(seen, octets, modified, now);
+        match (fits(octets), fits(SMALL)) {
+            (Some(true), _) => Some(Room::Fits),
+            (Some(false), Some(false)) => Some(Room::Full),
+            (Some(false), _) => Some(Room::TooLittle),
+            (None, _) => None,
+        }
+    }
+
+    /// Whether it fits, as far as that can be said of this file, which was changed then.
+    fn fits(
+        &self,
+        seen: Maildirsize,
+        octets: u64,
+        modified: SystemTime,
+        now: SystemTime,
+    ) -> Option<bool> {
         match seen.room(self.configured, octets, modified.into(), now.into()) {
-            Room::Fits => Some(true),
-            Room::Full => Some(false),
+            maildirsize::Room::Fits => Some(true),
+            maildirsize::Room::Full => Some(false),
             // Appended to since it was counted. Good enough for whoever may come back: once nobody has appended for so
             // long, one is let in, and the delivery counts.
-            Room::Recount(Recount::Full)
+            maildirsize::Room::Recount(Recount::Full)
                 if Moment::from(now) < Moment::from(modified).after(STALE_AFTER) =>
             {
                 Some(false)
             }
-            Room::Recount(_) => None,
+            maildirsize::Room::Recount(_) => None,
         }
     }
 
@@ -126,8 +157,10 @@ impl Quotas {
         if let Ok(size) = size {
             let modified = fs::metadata(&path)?.modified()?;
             match size.room(Some(quota), octets, modified.into(), Moment::from(now)) {
-                Room::Fits | Room::Full => return Ok(Some((quota, size.usage))),
-                Room::Recount(_) => {}
+                maildirsize::Room::Fits | maildirsize::Room::Full => {
+                    return Ok(Some((quota, size.usage)));
+                }
+                maildirsize::Room::Recount(_) => {}
             }
         }
         let (usage, still) = count(maildir)?;

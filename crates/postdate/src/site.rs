@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::config::Config;
 use crate::directory::{Directory, Place};
-use crate::quotas::Quotas;
+use crate::quotas::{Quotas, Room};
 use crate::routes::normal_domain;
 
 /// A configuration and what follows from it.
@@ -38,9 +38,9 @@ impl Site {
         }
     }
 
-    /// Whether a mail of so many octets would fit into this mailbox ([`crate::directory::Mailbox::name`]), by the quota
-    /// of its Maildir. `None`: there is none, or it takes counting to know. A look at one file; see [`Quotas::glance`].
-    pub(crate) fn has_room(&self, mailbox: &str, octets: u64, now: SystemTime) -> Option<bool> {
+    /// What room this mailbox ([`crate::directory::Mailbox::name`]) has for a mail of so many octets, by the quota of its
+    /// Maildir. `None`: there is none, or it takes counting to know. A look at one file; see [`Quotas::glance`].
+    pub(crate) fn room(&self, mailbox: &str, octets: u64, now: SystemTime) -> Option<Room> {
         match self.directory.mailbox(mailbox)?.place {
             Place::Maildir(path) => self.quotas.glance(&path, octets, now),
             Place::Lmtp(_) => None,

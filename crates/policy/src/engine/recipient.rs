@@ -91,10 +91,16 @@ impl Engine {
         now: Moment,
     ) -> Option<Refusal> {
         let mailbox = session.mailbox.as_deref().unwrap_or(event.recipient);
-        // What the quota says now is newer than what deliveries found; it makes no history, since anybody can claim a size.
+        // What the quota says now is newer than what deliveries found.
         let full = match session.has_room {
             Some(true) => return None,
-            Some(false) => self.mailboxes.judge(mailbox, now),
+            Some(false) => {
+                // Else it makes no history: anybody can claim a size.
+                if session.is_full {
+                    self.mailboxes.full(mailbox, now);
+                }
+                self.mailboxes.judge(mailbox, now)
+            }
             None => Some(self.mailboxes.judge(mailbox, now)?),
         };
         let wait_secs = full.and_then(|full| full.wait).map(whole_secs);

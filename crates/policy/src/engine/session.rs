@@ -20,6 +20,8 @@ pub struct Session {
     pub mailbox: Option<String>,
     /// What the mailbox's quota says of a mail of this size, where the door looked. The shell fills it in.
     pub has_room: Option<bool>,
+    /// Its quota has no room for a small mail either, whatever this one's size. The shell fills it in.
+    pub is_full: bool,
     /// Its connection was judged.
     pub(super) connected: bool,
     /// It took a place of the load's for a mail that has not come yet.

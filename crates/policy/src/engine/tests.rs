@@ -422,6 +422,39 @@ fn a_full_mailbox_is_full_for_everybody() {
     assert_eq!(world.rcpt("192.0.2.1", "a@c.example", "me@d.example"), "ok");
 }
 
+/// A quota says so before a delivery does: from then on it is one more time that it was full, and told by the others.
+#[test]
+fn a_mailbox_that_its_quota_calls_full_has_a_time_once_there_is_a_history() {
+    let mut world = World::new(limits([]));
+    let rcpt = |world: &mut World, has_room, is_full| {
+        let mut session = Session {
+            has_room: Some(has_room),
+            is_full,
+            ..Session::default()
+        };
+        world.say(
+            &mut session,
+            rcpt("192.0.2.1", "a@c.example", "me@d.example"),
+        )
+    };
+    const FULL: &str = "452 4.2.2 Mailbox full";
+    assert_eq!(rcpt(&mut world, false, true), FULL, "never before");
+    world.sleep(600);
+    let now = world.now();
+    world.engine.mailboxes.room("me@d.example", now);
+    assert_eq!(rcpt(&mut world, true, false), "ok");
+    // A large mail that does not fit says nothing of others.
+    assert_eq!(rcpt(&mut world, false, false), FULL);
+    world.sleep(60);
+    let told = "452 4.2.2 TIME=600 Mailbox full";
+    assert_eq!(rcpt(&mut world, false, true), told);
+    world.sleep(100);
+    let told = "452 4.2.2 TIME=500 Mailbox full";
+    assert_eq!(rcpt(&mut world, false, true), told);
+    assert_eq!(rcpt(&mut world, false, false), told);
+    assert_eq!(rcpt(&mut world, true, false), "ok", "sooner than usual");
+}
+
 /// A decoy in front, tags and aliases hide no recipient from its limit.
 #[test]
 fn each_recipient_of_a_mail_counts_by_its_own_limit() {

@@ -4,8 +4,8 @@
 //! the last few are kept. The estimate is their median, of those longer than this one has lasted already; when it has
 //! outlasted them all, there is nothing to go by.
 //!
-//! Two sources say that a mailbox is full: a Maildir's quota ([`maildirsize`]), and an LMTP server whose 452 4.2.2
-//! comes after our 250. Later recipients are refused until the time estimated, or for [`PROBE_AFTER`] where there is
+//! Two sources say that a mailbox is full: a Maildir's quota ([`maildirsize`]), at a delivery or, where there is no room for
+//! a small mail either, at RCPT; and an LMTP server whose 452 4.2.2 comes after our 250. Later recipients are refused until the time estimated, or for [`PROBE_AFTER`] where there is
 //! none; from then on they are let in, until the next answer says that it is full still. So a mailbox without history
 //! takes what comes in while one delivery is under way, once in [`PROBE_AFTER`].
 

@@ -18,6 +18,7 @@ use crate::config::OnFailure;
 use crate::config::checks::Mode;
 use crate::mailboxes::MailboxNews;
 use crate::names::Names;
+use crate::quotas::Room;
 use crate::site::SharedSite;
 
 use trouble::Trouble;
@@ -53,11 +54,12 @@ impl Caller {
         self.anew = true;
     }
 
-    /// The mailbox that the next recipient's mail goes to, if there is one here.
-    /// `has_room`: what its quota says of this mail's announced size.
-    pub(crate) fn goes_to(&mut self, mailbox: Option<String>, has_room: Option<bool>) {
+    /// The mailbox that the next recipient's mail goes to, if there is one here, and what its quota says of this mail's
+    /// announced size.
+    pub(crate) fn goes_to(&mut self, mailbox: Option<String>, room: Option<Room>) {
         self.session.mailbox = mailbox;
-        self.session.has_room = has_room;
+        self.session.has_room = room.map(|room| room == Room::Fits);
+        self.session.is_full = room == Some(Room::Full);
     }
 
     /// The content, for the event at its end.

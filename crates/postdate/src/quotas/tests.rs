@@ -168,22 +168,24 @@ fn a_glance_says_what_the_file_says_and_counts_nothing() {
     let glance = |octets| quotas.glance(maildir.path(), octets, now());
     assert_eq!(glance(1), None, "no file");
     maildir.set_size("1000S\n 900 2\n");
-    assert_eq!(glance(100), Some(true));
-    assert_eq!(glance(101), Some(false));
+    assert_eq!(glance(100), Some(Room::Fits));
+    assert_eq!(glance(101), Some(Room::Full));
     assert_eq!(glance(1001), None, "it goes back, once delivery says why");
     maildir.set_age(Duration::from_secs(15 * 60));
     assert_eq!(glance(101), None, "mail may have been deleted");
     // Seen at once, whoever wrote it.
     maildir.set_size("1000S\n 900 2\n -100 -1\n");
-    assert_eq!(glance(101), Some(true));
-    assert_eq!(glance(201), Some(false));
+    assert_eq!(glance(101), Some(Room::Fits));
+    assert_eq!(glance(201), Some(Room::Full));
     quotas.stored(maildir.path(), 50, now());
-    assert_eq!(glance(150), Some(true));
-    assert_eq!(glance(151), Some(false));
+    assert_eq!(glance(150), Some(Room::Fits));
+    assert_eq!(glance(151), Some(Room::Full));
     maildir.set_age(Duration::from_secs(15 * 60));
     assert_eq!(glance(151), None, "to be counted");
     maildir.set_size("?");
     assert_eq!(glance(1), None);
+    maildir.set_size("10000S\n 5000 1\n");
+    assert_eq!(glance(6000), Some(Room::TooLittle), "others fit");
 }
 
 #[test]
@@ -194,7 +196,7 @@ fn what_is_remembered_is_bounded() {
         let maildir = root.path().join(n.to_string());
         fs::create_dir(&maildir).unwrap();
         fs::write(maildir.join(FILE), "10S\n 5 1\n").unwrap();
-        assert_eq!(quotas.glance(&maildir, 5, now()), Some(true));
+        assert_eq!(quotas.glance(&maildir, 5, now()), Some(Room::Fits));
     }
     assert!(quotas.seen().len() <= SEEN_MAX);
 }

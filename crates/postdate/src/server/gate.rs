@@ -234,10 +234,10 @@ impl Gate {
     /// Tells the rules which mailbox it is about, and what its quota says.
     fn look_at_mailbox(&self, site: &Site, visitor: &mut Visitor, address: &str, octets: u64) {
         let mailbox = mailboxes::behind(&site.directory, address);
-        let has_room = mailbox
+        let room = mailbox
             .as_ref()
-            .and_then(|mailbox| site.has_room(mailbox, octets, self.runner.now()));
-        visitor.caller.goes_to(mailbox, has_room);
+            .and_then(|mailbox| site.room(mailbox, octets, self.runner.now()));
+        visitor.caller.goes_to(mailbox, room);
     }
 
     /// As the rules say.
