@@ -232,7 +232,7 @@ impl Book {
         let id = visit.shared?;
         let row = self.appointments.get(id)?;
         let (rule, due) = (row.rule.clone(), row.due);
-        if due <= now.after(EARLY) {
+        if due <= now {
             return None;
         }
         let has = |calendar| row.holds.iter().any(|hold| hold.calendar == calendar);

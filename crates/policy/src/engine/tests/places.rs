@@ -65,6 +65,22 @@ fn per_client() -> World {
     world
 }
 
+/// However soon that is: within the 2 s that may be early, too.
+#[test]
+fn the_recipients_of_a_mail_share_the_shortest_wait_as_well() {
+    for secs in [1, 2, 3] {
+        let rate = limit(Counted::Messages, Scope::Client, "6/min burst 1");
+        let mut world = World::new(limits([rate]));
+        assert_eq!(world.rcpt("192.0.2.9", "x@c.example", "x@d.example"), OK);
+        world.sleep(10 - secs);
+        let told = world.mail("192.0.2.1", "a@c.example", &ALL);
+        assert_eq!(told, waits(secs, ALL.len()));
+        world.sleep(secs);
+        let said = world.mail("192.0.2.1", "a@c.example", &ALL);
+        assert_eq!(said, [OK; 4], "in {secs} s");
+    }
+}
+
 #[test]
 fn recipients_that_were_told_one_time_come_in_any_order() {
     let mut world = per_client();
