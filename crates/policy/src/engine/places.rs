@@ -28,14 +28,14 @@ impl Engine {
         touched.extend(load.map(Touched::load));
         let counted: Vec<_> = touched.iter().filter_map(Touched::counted).collect();
         let limits = touched.len();
-        let named: Vec<_> = match event.stage {
-            Stage::Message => session.mail.addresses.iter().map(String::as_str).collect(),
-            _ => vec![event.recipient],
-        };
         let booking = if touched.is_empty() {
             self.book.pass(&guests, now)
         } else {
             let asks: Vec<_> = touched.iter().map(Touched::ask).collect();
+            let named: Vec<_> = match event.stage {
+                Stage::Message => session.mail.addresses.iter().map(String::as_str).collect(),
+                _ => vec![event.recipient],
+            };
             // What concerns the client or the sender concerns all recipients of the mail, until somebody is let in.
             let is_open = event.stage == Stage::Recipient && session.mail.recipients.is_empty();
             // Here for a mail's place, the client is told nothing of an own one that is later.
