@@ -1,7 +1,9 @@
 //! `postdate policy serve` and `postdate policy filter`: the doors without a mail server of our own.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 
 use clap::Args;
 
@@ -55,6 +57,7 @@ fn in_runtime(
     };
     let log = log::start(config.log);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
         .enable_all()
         .thread_name("postdate")
         .build()
@@ -66,6 +69,13 @@ fn in_runtime(
     // Standard input is read in a thread that can't be woken.
     runtime.shutdown_background();
     code
+}
+
+/// Half of the cores: the rules answer one question at a time, so more threads wait for each other, which is what the slowest
+/// answers are made of; and the mail server that asks has at least as much to do.
+fn workers() -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    (cores / 2).max(1)
 }
 
 impl Serve {
