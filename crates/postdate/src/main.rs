@@ -1,5 +1,7 @@
 //! The `postdate` command.
 #![forbid(unsafe_code)]
+// They panic where nobody reads: see `stdout`.
+#![deny(clippy::print_stdout)]
 
 mod checks;
 mod cli;
@@ -24,6 +26,7 @@ mod server;
 mod site;
 mod spell;
 mod stand_in;
+mod stdout;
 mod submit;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::{exit, fail};
+use super::{exit, fail, said};
 use crate::config;
 
 #[derive(Subcommand)]
@@ -21,10 +21,7 @@ pub(super) enum Command {
 
 pub(super) fn run(named: Option<&Path>, command: &Command) -> ExitCode {
     match command {
-        Command::Sample => {
-            print!("{}", config::SAMPLE);
-            ExitCode::SUCCESS
-        }
+        Command::Sample => said(config::SAMPLE.trim_end()),
         Command::Check { file } => check(
             file.as_deref()
                 .or(named)
@@ -41,6 +38,5 @@ fn check(file: &Path) -> ExitCode {
     if let Err(err) = config::check_machine(&loaded, file) {
         return fail(exit::EX_CONFIG, err);
     }
-    println!("{}: good", file.display());
-    ExitCode::SUCCESS
+    said(format_args!("{}: good", file.display()))
 }

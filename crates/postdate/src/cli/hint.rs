@@ -1,6 +1,6 @@
 //! `postdate hint`: how a reply is read, and why.
 
-use std::io::{self, BufRead as _, Write as _};
+use std::io::{self, BufRead as _};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -8,6 +8,7 @@ use retry_hint::{Answered, Tongues};
 use serde::Serialize;
 
 use super::{exit, fail};
+use crate::stdout::answer;
 use crate::words;
 
 #[derive(Parser)]
@@ -49,7 +50,7 @@ struct Reading {
 pub(super) fn run(args: &Args) -> ExitCode {
     let result = if args.reply == "-" {
         io::stdin().lock().split(b'\n').try_for_each(|line| {
-            let mut line = line?;
+            let mut line = line.map_err(|err| format!("standard input: {err}"))?;
             if line.last() == Some(&b'\r') {
                 line.pop();
             }
@@ -60,13 +61,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader of our output has seen enough.
-        Err(err) if err.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(err) => fail(exit::FAILURE, err),
     }
 }
 
-fn show(args: &Args, reply: &str) -> io::Result<()> {
+fn show(args: &Args, reply: &str) -> Result<(), String> {
     let reply = reply.replace("\\r\\n", "\r\n");
     let answered = match args.answered {
         Command::Greeting => Answered::Greeting,
@@ -80,18 +79,14 @@ fn show(args: &Args, reply: &str) -> io::Result<()> {
         prose: !args.no_prose,
     };
     let hint = retry_hint::read(reply.as_bytes(), answered, tongues);
-    let mut out = io::stdout().lock();
     if args.json {
         let reading = Reading {
             wait_secs: hint.map(|hint| hint.wait_secs),
             tongue: hint.map(|hint| words::tongue(hint.tongue)),
             holds: hint.map_or("recipient", |hint| words::holds(hint.holds)),
         };
-        return writeln!(out, "{}", serde_json::to_string(&reading)?);
+        let json = serde_json::to_string(&reading).map_err(|err| err.to_string())?;
+        return answer(json);
     }
-    writeln!(
-        out,
-        "{}",
-        retry_hint::explain(reply.as_bytes(), answered, tongues)
-    )
+    answer(retry_hint::explain(reply.as_bytes(), answered, tongues))
 }

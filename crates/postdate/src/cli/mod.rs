@@ -9,7 +9,6 @@ mod sendmail;
 mod serve;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -117,9 +116,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "postdate", &mut script);
-            // The reader of our output may have seen enough.
-            let _ = std::io::stdout().write_all(&script);
-            ExitCode::SUCCESS
+            said(String::from_utf8_lossy(&script).trim_end())
         }
     }
 }
@@ -128,6 +125,14 @@ pub(crate) fn run() -> ExitCode {
 pub(crate) fn fail(code: u8, what: impl std::fmt::Display) -> ExitCode {
     eprintln!("postdate: {what}");
     ExitCode::from(code)
+}
+
+/// Says what a command found, and gives the exit code.
+fn said(text: impl std::fmt::Display) -> ExitCode {
+    match crate::stdout::answer(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => fail(exit::FAILURE, err),
+    }
 }
 
 /// The configuration, or what to say of it.

@@ -19,6 +19,7 @@ use crate::clock;
 use crate::control::{self, Request, Response, not_permitted};
 use crate::operate::{self, Operation};
 use crate::runner::when;
+use crate::stdout::{answer, quiet};
 use crate::words;
 
 #[derive(Subcommand)]
@@ -244,14 +245,6 @@ fn list(dir: &Path, json: bool) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A reader that went away (`| head`) is no error.
-pub(super) fn quiet(result: io::Result<()>) -> Result<(), String> {
-    match result {
-        Err(err) if err.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-        other => other.map_err(|err| err.to_string()),
-    }
-}
-
 fn json_line(out: &mut impl Write, row: &Row<'_>) -> io::Result<()> {
     serde_json::to_writer(&mut *out, row)?;
     writeln!(out)
@@ -439,20 +432,12 @@ fn act(dir: &Path, operation: Operation, which: &Which) -> Result<ExitCode, Stri
         .filter(|id| !done.iter().any(|there| there.eq_ignore_ascii_case(id)))
         .collect();
     if which.json {
-        println!(
-            "{}",
-            serde_json::json!({ "done": done, "missing": missing })
-        );
+        answer(serde_json::json!({ "done": done, "missing": missing }))?;
     } else {
-        println!(
-            "{} {}",
-            done.len(),
-            if done.len() == 1 {
-                "message"
-            } else {
-                "messages"
-            }
-        );
+        answer(match done.len() {
+            1 => "1 message".to_owned(),
+            n => format!("{n} messages"),
+        })?;
     }
     for id in &missing {
         eprintln!("postdate: {id} is not in the queue");

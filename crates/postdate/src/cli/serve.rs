@@ -8,6 +8,7 @@ use super::{exit, fail};
 use crate::config::{self, Config, ConfigError};
 use crate::log::{self, Log};
 use crate::node::{Node, StartError};
+use crate::stdout::tell;
 
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
     let (config, found) = match config::load_or_default(file) {
@@ -99,17 +100,17 @@ fn announce(node: &Node) {
     let dir = &site.config.data_dir;
     let dir = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.clone());
     for address in node.addresses() {
-        println!("listening on {address}");
+        tell(format_args!("listening on {address}"));
     }
     for (place, _) in node.doors.lines() {
-        println!("answering mail servers on {place}");
+        tell(format_args!("answering mail servers on {place}"));
     }
-    println!("data in {}", dir.display());
+    tell(format_args!("data in {}", dir.display()));
     if let Some(path) = &node.self_signed {
-        println!(
+        tell(format_args!(
             "STARTTLS with a self-signed certificate, {}: name your own under [tls]",
             path.display()
-        );
+        ));
     }
     if let Some(address) = node.addresses().first() {
         let domain = site
@@ -118,8 +119,10 @@ fn announce(node: &Node) {
             .domains
             .first()
             .map_or("localhost", String::as_str);
-        println!("send a first mail, and see when it may come back:");
-        println!(
+        tell(format_args!(
+            "send a first mail, and see when it may come back:"
+        ));
+        tell(format_args!(
             "  swaks --server {}:{} --from you@example.org --to postmaster+first@{domain}",
             if address.ip().is_unspecified() {
                 "127.0.0.1".to_owned()
@@ -127,7 +130,7 @@ fn announce(node: &Node) {
                 address.ip().to_string()
             },
             address.port(),
-        );
+        ));
     }
     for address in node.addresses() {
         tracing::info!(target: "server", %address, data = %dir.display(), version = env!("CARGO_PKG_VERSION"), "started");

@@ -16,6 +16,7 @@ use crate::cli::{exit, fail};
 use crate::clock;
 use crate::config::{Config, Limits, Listen, Local, Tls};
 use crate::node::{Node, StartError};
+use crate::stdout::tell;
 use tap::Tap;
 
 /// The receiver's greylist delay in the demo; 300 s by default.
@@ -99,11 +100,13 @@ async fn show() -> Result<(), DemoError> {
     let at = receiver.addresses()[0];
     let tap = Tap::open(at).await?;
     let sender = Node::start(sender_config(&place.0, tap.address())).await?;
-    println!(
+    tell(format_args!(
         "receiver.example listens on {at} and greylists: a stranger waits {} s (300 s by default).",
         DELAY.as_secs()
-    );
-    println!("sender.example has a mail for <{TO}>. It dials:\n");
+    ));
+    tell(format_args!(
+        "sender.example has a mail for <{TO}>. It dials:\n"
+    ));
     let begun = clock::now();
     let id = submit(&sender, begun).await?;
     let result = watch(
@@ -226,12 +229,12 @@ async fn watch(
             // Let the end of the conversation be printed first.
             tokio::time::sleep(Duration::from_millis(100)).await;
             let attempts = tap.sessions();
-            println!(
+            tell(format_args!(
                 "\nDelivered after {:.1} s on attempt {attempts}:",
                 elapsed.as_secs_f64()
-            );
+            ));
             for line in fs::read_to_string(mail.path())?.lines() {
-                println!("    {line}");
+                tell(format_args!("    {line}"));
             }
             return if attempts == 2 {
                 Ok(())
@@ -252,13 +255,13 @@ async fn watch(
                 .unwrap_or_default()
                 .as_secs();
             if told.is_none() {
-                println!(
+                tell(format_args!(
                     "\nThe sender has an appointment: {} s, as the reply said. It hangs up.",
                     appointment.wait_secs
-                );
+                ));
             }
             if told != Some(left) {
-                println!("    due in {left} s");
+                tell(format_args!("    due in {left} s"));
                 told = Some(left);
             }
         }

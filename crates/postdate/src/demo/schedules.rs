@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::stdout::tell;
+
 /// When a sender tries, in seconds after the first attempt.
 struct Schedule {
     sender: &'static str,
@@ -64,27 +66,27 @@ fn fate(attempts: &[u64], delay: Duration) -> Fate {
 /// Prints the table.
 pub(super) fn print(delay: Duration) {
     let secs = delay.as_secs();
-    println!(
+    tell(format_args!(
         "\nThe same mail at a receiver that greylists for {secs} s, by each sender's own schedule:\n"
-    );
-    println!("    {:<32} {:>9}  outcome", "sender", "after");
-    println!(
+    ));
+    tell(format_args!("    {:<32} {:>9}  outcome", "sender", "after"));
+    tell(format_args!(
         "    {:<32} {:>7} s  delivered on attempt 2, at the time it was told",
         "Postdate", secs
-    );
+    ));
     for schedule in SCHEDULES {
         match fate(schedule.attempts, delay) {
             Fate::Delivered { after, attempt } => {
-                println!(
+                tell(format_args!(
                     "    {:<32} {after:>7} s  delivered on attempt {attempt}",
                     schedule.sender
-                );
+                ));
             }
             Fate::Bounced { after, attempts } => {
-                println!(
+                tell(format_args!(
                     "    {:<32} {after:>7} s  bounced after {attempts} attempts: never delivered",
                     schedule.sender
-                );
+                ));
             }
         }
     }

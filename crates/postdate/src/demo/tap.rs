@@ -8,6 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::stdout::tell;
+
 /// The wire.
 pub(super) struct Tap {
     address: SocketAddr,
@@ -25,7 +27,7 @@ impl Tap {
             while let Ok((near, _)) = listener.accept().await {
                 let session = counted.fetch_add(1, Ordering::Relaxed) + 1;
                 if session > 1 {
-                    println!("\nIt is time. The sender dials again:\n");
+                    tell(format_args!("\nIt is time. The sender dials again:\n"));
                 }
                 let Ok(far) = TcpStream::connect(target).await else {
                     break;
@@ -57,7 +59,7 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, who: &str) {
             break;
         }
         for line in String::from_utf8_lossy(&buffer[..filled]).lines() {
-            println!("    {who}  {line}");
+            tell(format_args!("    {who}  {line}"));
         }
         if to.write_all(&buffer[..filled]).await.is_err() {
             break;

@@ -1,6 +1,5 @@
 //! `postdate policy check`: what the DNS says of a client and a sender, as the rules would see it.
 
-use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,6 +14,7 @@ use crate::checks::{self, Checks, Inquiry};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::names::{self, Names};
+use crate::stdout::answer;
 
 #[derive(Arguments)]
 pub(in super::super) struct Args {
@@ -61,15 +61,16 @@ pub(in super::super) fn run(file: Option<&Path>, args: &Args) -> ExitCode {
         ask(&checks, &config, args).await
     });
     let shown = if args.json {
-        writeln!(io::stdout().lock(), "{}", Value::Object(object(&facts)))
+        answer(Value::Object(object(&facts)))
     } else {
-        write!(io::stdout().lock(), "{}", table(&facts))
+        match table(&facts).trim_end() {
+            "" => Ok(()),
+            table => answer(table),
+        }
     };
     match shown {
         Ok(()) if is_whole(&facts) => ExitCode::SUCCESS,
         Ok(()) => ExitCode::from(exit::EX_TEMPFAIL),
-        // The reader of our output has seen enough.
-        Err(err) if err.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(err) => fail(exit::FAILURE, err),
     }
 }

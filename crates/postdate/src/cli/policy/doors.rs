@@ -12,6 +12,7 @@ use super::super::{exit, fail};
 use crate::config::{self, Config, Place, postgreys_place};
 use crate::doors::{self, Alone};
 use crate::log::{self, Log};
+use crate::stdout::tell;
 
 #[derive(Args)]
 pub(in super::super) struct Serve {
@@ -153,11 +154,11 @@ fn announce(alone: &Alone) {
     let dir = &alone.site.get().config.data_dir;
     let dir = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.clone());
     for (place, line) in alone.doors().lines() {
-        println!("listening on {place}; for Postfix's main.cf:");
-        println!("  {line}");
+        tell(format_args!("listening on {place}; for Postfix's main.cf:"));
+        tell(format_args!("  {line}"));
         tracing::info!(target: "server", %place, data = %dir.display(), version = env!("CARGO_PKG_VERSION"), "started");
     }
-    println!("data in {}", dir.display());
+    tell(format_args!("data in {}", dir.display()));
 }
 
 async fn filter(config: Config, header: bool) -> ExitCode {

@@ -12,7 +12,6 @@ use serde::de::IntoDeserializer as _;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use store::policy::Row;
 
-use super::super::queue::quiet;
 use super::super::{configuration, exit, fail};
 use super::records::{self, when};
 use super::shown::Shown;
@@ -20,6 +19,7 @@ use crate::clock;
 use crate::config::{Config, units};
 use crate::control::change::{Change, Changed, Kind, Whom, Word};
 use crate::rules_of::rules_of;
+use crate::stdout::{answer, quiet};
 
 const EXAMPLES: &str = "\
 The recipient's entry speaks first, then the client's, then the sender's (which anybody can claim to be); of one kind,
@@ -140,15 +140,18 @@ fn set(config: &Config, whom: Whom, word: Word, args: &Args) -> Result<ExitCode,
             "until": until,
             "before": before.map(|word| word.action().name()),
         });
-        println!("{said}");
+        answer(said)?;
         return Ok(ExitCode::SUCCESS);
     }
     let until = until.as_deref().unwrap_or("it is removed");
-    print!("{subject} is {} until {until}", participle(word));
-    match before {
-        Some(before) if before != word => println!("; it was {} before", participle(before)),
-        _ => println!(),
-    }
+    let before = match before {
+        Some(before) if before != word => format!("; it was {} before", participle(before)),
+        _ => String::new(),
+    };
+    answer(format_args!(
+        "{subject} is {} until {until}{before}",
+        participle(word)
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -159,9 +162,9 @@ fn remove(config: &Config, whom: Whom, word: Word, json: bool) -> Result<ExitCod
     };
     let is_gone = found == Some(word);
     if json {
-        println!("{}", serde_json::json!({ "removed": is_gone }));
+        answer(serde_json::json!({ "removed": is_gone }))?;
     } else if is_gone {
-        println!("{subject} is no longer {}", participle(word));
+        answer(format_args!("{subject} is no longer {}", participle(word)))?;
     }
     match found {
         _ if is_gone => return Ok(ExitCode::SUCCESS),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{ArgGroup, Args as Arguments};
 use serde_json::{Map, Value};
 
-use super::super::{configuration, exit, fail};
+use super::super::{configuration, exit, fail, said};
 use super::records;
 use super::which::Which;
 use crate::control::change::{Change, Changed};
@@ -44,16 +44,13 @@ pub(super) fn run(file: Option<&Path>, args: &Args) -> ExitCode {
         Err(code) => return code,
     };
     match records::change(&config, Change::Forget(which)) {
-        Ok(Changed::Forgotten(kinds)) => {
-            println!("{}", said(&kinds, args.json));
-            ExitCode::SUCCESS
-        }
+        Ok(Changed::Forgotten(kinds)) => said(summary(&kinds, args.json)),
         Ok(_) => fail(exit::FAILURE, "the server did something else"),
         Err(err) => fail(exit::FAILURE, err),
     }
 }
 
-fn said(kinds: &[(String, usize)], json: bool) -> String {
+fn summary(kinds: &[(String, usize)], json: bool) -> String {
     if json {
         let object: Map<String, Value> = kinds
             .iter()

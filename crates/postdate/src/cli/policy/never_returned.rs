@@ -11,7 +11,6 @@ use policy::returns::Offender;
 use policy::returns::dnsbl::{Bind, List, Rbldnsd};
 use serde_json::json;
 
-use super::super::queue::quiet;
 use super::super::{configuration, exit, fail};
 use super::entry::span;
 use super::records::{self, when};
@@ -19,6 +18,7 @@ use super::shown::bare;
 use crate::clock;
 use crate::config::Config;
 use crate::rules_of::rules_of;
+use crate::stdout::quiet;
 
 const EXAMPLE: &str = "\
 A client is listed after 5 pairs of sender and recipient on 2 days ([never_returned] in the configuration); what that

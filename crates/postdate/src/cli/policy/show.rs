@@ -8,7 +8,6 @@ use clap::Args as Arguments;
 use policy::Moment;
 use store::policy::Filter;
 
-use super::super::queue::quiet;
 use super::super::{configuration, exit, fail};
 use super::records;
 use super::shown::Shown;
@@ -16,6 +15,7 @@ use super::which::Which;
 use crate::clock;
 use crate::config::Config;
 use crate::rules_of::rules_of;
+use crate::stdout::quiet;
 
 const EXAMPLE: &str = "\
 Example, why does mail of somebody wait?

@@ -10,10 +10,10 @@ use policy::stats::{Counts, DAYS_MAX, Row as Day, day_of};
 use policy::{Moment, Reason};
 use serde::Serialize;
 
-use super::super::queue::quiet;
 use super::super::{configuration, exit, fail};
 use super::records;
 use crate::clock;
+use crate::stdout::quiet;
 
 const EXAMPLE: &str = "\
 A hint is early when the sender comes more than 2 s before its time (it is told the rest again; the hint stands), on
