@@ -163,3 +163,28 @@ fn one_notice_for_all_recipients_that_fail_together() {
     until("an empty queue", || node.queue().is_empty().then_some(()));
     assert_eq!(node.mailbox("b").len(), 1);
 }
+
+/// In another directory than the server's: nobody must read that as "no mail waits".
+#[test]
+fn a_queue_that_was_never_there_is_not_merely_empty() {
+    let dir = TempDir::new();
+    let node = Node::prepared(&dir, "node", "127.0.0.1:0", "");
+    for (args, words) in [
+        (&["queue", "list"][..], "the queue is empty\n"),
+        (&["queue", "list", "--json"], ""),
+        (&["queue", "retry", "--all"], "0 messages\n"),
+        (&["policy", "show"], "nothing is remembered\n"),
+    ] {
+        let output = node.command(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert_eq!(text(&output.stdout), words, "{args:?}");
+        let said = text(&output.stderr);
+        assert!(
+            said.contains(&node.data.display().to_string()) && said.contains("-c"),
+            "{args:?}: {said}"
+        );
+    }
+    let output = node.command(&["queue", "delete"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--all"), "{output:?}");
+}

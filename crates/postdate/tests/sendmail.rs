@@ -374,3 +374,13 @@ fn the_postmaster_without_a_domain_has_a_mailbox() {
     assert!(reply.expect("a reply").starts_with("250"));
     node.arrived("postmaster");
 }
+
+#[test]
+fn help_is_given() {
+    let dir = TempDir::new();
+    let node = Node::prepared(&dir, "node", "127.0.0.1:0", "");
+    let output = node.command(&["sendmail", "--help"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = text(&output.stdout);
+    assert!(said.contains("-bs") && said.contains("67"), "{said}");
+}

@@ -57,7 +57,7 @@ enum Command {
     /// Without a configuration it listens on 127.0.0.1:2525 and keeps everything below ./postdate-data. SIGTERM ends
     /// it when what is under way is finished; SIGHUP takes over a changed configuration, whole or not at all.
     Serve,
-    /// Watch two real nodes on loopback keep an appointment, in under 20 seconds.
+    /// Watch two real nodes on loopback keep an appointment, in 10 seconds.
     Demo,
     /// Say how a reply is read: the wait it names, in which tongue, and what it holds back.
     Hint(hint::Args),
@@ -112,12 +112,23 @@ pub(crate) fn run() -> ExitCode {
         Command::Queue(command) => queue::run(file, &command),
         Command::Policy(command) => policy::run(file, &command),
         Command::Config(command) => config::run(file, &command),
+        Command::Sendmail { args } if args == ["--help"] => sendmail_help(),
         Command::Sendmail { args } => sendmail::run(file, args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "postdate", &mut script);
             said(String::from_utf8_lossy(&script).trim_end())
         }
+    }
+}
+
+/// `-h` is a hop count there.
+fn sendmail_help() -> ExitCode {
+    let mut all = Cli::command();
+    all.build();
+    match all.find_subcommand_mut("sendmail") {
+        Some(command) => said(command.render_long_help().to_string().trim_end()),
+        None => ExitCode::from(exit::USAGE),
     }
 }
 
@@ -133,6 +144,15 @@ fn said(text: impl std::fmt::Display) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => fail(exit::FAILURE, err),
     }
+}
+
+/// Says where was looked for what is not there: an administrator who forgot `-c` must not take it for empty.
+fn never_ran(what: &str, dir: &Path) {
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    eprintln!(
+        "postdate: no {what} in {}: name the server's configuration with -c, or start it once",
+        dir.display()
+    );
 }
 
 /// The configuration, or what to say of it.

@@ -7,14 +7,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use queue::parked::next_attempt;
 use queue::spool::{Entry, Hold, Spool};
 use queue::{HoldKey, MessageId, Progress, State};
 use serde::Serialize;
 use store::sqlite::SqliteSpool;
 
-use super::{configuration, exit, fail};
+use super::{configuration, exit, fail, never_ran};
 use crate::clock;
 use crate::control::{self, Request, Response, not_permitted};
 use crate::operate::{self, Operation};
@@ -50,12 +50,12 @@ pub(super) enum Command {
 }
 
 #[derive(Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])))]
 pub(super) struct Which {
     /// Queue ids.
-    #[arg(required_unless_present = "all")]
     ids: Vec<String>,
     /// All messages in the queue.
-    #[arg(long, conflicts_with = "ids")]
+    #[arg(long)]
     all: bool,
     /// Print the result as one JSON object.
     #[arg(long)]
@@ -190,11 +190,16 @@ fn rows<'a>(entry: &'a Entry, around: &'a Around) -> impl Iterator<Item = Row<'a
     })
 }
 
+const EMPTY: &str = "the queue is empty";
+
 /// Messages read in one go.
 const PAGE: usize = 1000;
 
 fn list(dir: &Path, json: bool) -> Result<ExitCode, String> {
     let Some(spool) = open_to_read(dir)? else {
+        if !json {
+            answer(EMPTY)?;
+        }
         return Ok(ExitCode::SUCCESS);
     };
     let now = clock::now();
@@ -235,7 +240,7 @@ fn list(dir: &Path, json: bool) -> Result<ExitCode, String> {
             out,
             "{}",
             match count {
-                0 => "the queue is empty".to_owned(),
+                0 => EMPTY.to_owned(),
                 1 => "1 message".to_owned(),
                 n => format!("{n} messages"),
             }
@@ -400,11 +405,14 @@ fn show_one(
     Ok(())
 }
 
-/// `None`: there is no queue yet.
+/// `None`: there is no queue yet, which is said: it may be another directory's that is meant.
 fn open_to_read(dir: &Path) -> Result<Option<SqliteSpool>, String> {
     let path = dir.join("spool.db");
     match File::open(&path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => {
+            never_ran("mail queue", dir);
+            return Ok(None);
+        }
         Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
             return Err(not_permitted(&path));
         }

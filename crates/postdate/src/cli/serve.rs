@@ -88,7 +88,7 @@ async fn reload(file: Option<&Path>, node: &mut Node, log: &Log) {
 }
 
 /// With the line of the file, where there is one.
-fn located(file: Option<&Path>, err: &StartError) -> String {
+pub(super) fn located(file: Option<&Path>, err: &StartError) -> String {
     match (file, err.key()) {
         (Some(file), Some((key, what))) => ConfigError::at(file, key, what).to_string(),
         _ => err.to_string(),

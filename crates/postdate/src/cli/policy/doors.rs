@@ -8,6 +8,7 @@ use std::thread;
 use clap::Args;
 
 use super::super::running::{Asked, Signals, notify_systemd, raise_open_files};
+use super::super::serve::located;
 use super::super::{exit, fail};
 use crate::config::{self, Config, Place, postgreys_place};
 use crate::doors::{self, Alone};
@@ -41,10 +42,10 @@ pub(super) fn run(file: Option<&Path>, args: &Serve) -> ExitCode {
 
 /// `postdate policy filter`.
 pub(super) fn run_filter(file: Option<&Path>, args: &Filter) -> ExitCode {
-    in_runtime(file, async |mut config, _, _| {
+    in_runtime(file, async |mut config, found, _| {
         config.policy.listen.clear();
         config.policy.milter.clear();
-        filter(config, args.header).await
+        filter(found.as_deref(), config, args.header).await
     })
 }
 
@@ -93,14 +94,14 @@ impl Serve {
     }
 }
 
-fn started(config: Config) -> Result<Alone, ExitCode> {
+fn started(file: Option<&Path>, config: Config) -> Result<Alone, ExitCode> {
     Alone::start(config).map_err(|err| {
         let code = if err.key().is_some() {
             exit::EX_CONFIG
         } else {
             exit::FAILURE
         };
-        fail(code, err)
+        fail(code, located(file, &err))
     })
 }
 
@@ -113,7 +114,7 @@ async fn serve(file: Option<&Path>, config: Config, args: &Serve, log: &Log) -> 
     let sockets = config.policy.listen.len() + config.policy.milter.len();
     let connections = config.policy.connections.saturating_mul(sockets);
     raise_open_files(connections.saturating_add(REST), "policy.connections");
-    let mut alone = match started(config) {
+    let mut alone = match started(file, config) {
         Ok(alone) => alone,
         Err(code) => return code,
     };
@@ -136,7 +137,7 @@ fn reload(file: Option<&Path>, args: &Serve, alone: &mut Alone, log: &Log) {
         .and_then(|(mut config, _)| {
             args.open(&mut config);
             let settings = config.log;
-            let done = alone.reload(config).map_err(|err| err.to_string());
+            let done = alone.reload(config).map_err(|err| located(file, &err));
             done.map(|()| settings)
         });
     match reloaded {
@@ -161,8 +162,8 @@ fn announce(alone: &Alone) {
     tell(format_args!("data in {}", dir.display()));
 }
 
-async fn filter(config: Config, header: bool) -> ExitCode {
-    let alone = match started(config) {
+async fn filter(file: Option<&Path>, config: Config, header: bool) -> ExitCode {
+    let alone = match started(file, config) {
         Ok(alone) => alone,
         Err(code) => return code,
     };

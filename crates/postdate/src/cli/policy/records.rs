@@ -9,6 +9,7 @@ use policy::Moment;
 use store::lock::DirLock;
 use store::policy::{Reader, Records};
 
+use super::super::never_ran;
 use crate::clock;
 use crate::config::Config;
 use crate::control::change::{Change, Changed};
@@ -22,9 +23,12 @@ use crate::stand_in::become_owner;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Opens what there is to read, after a running server has written all that it remembers. `None`: nothing was
-/// remembered yet.
+/// remembered yet, which is said.
 pub(super) fn reader(dir: &Path) -> Result<Option<Reader>, String> {
     let reader = written(dir)?;
+    if reader.is_none() {
+        never_ran("records", dir);
+    }
     if reader.is_some()
         && let Err(err) = control::ask_for(dir, &Request::Flush, Some(PATIENCE))
     {
