@@ -1,6 +1,7 @@
 //! What no compiler checks. Each check looks at a [`Tree`] and names its offences as `file:line: what, and what to do`.
 
 mod arrows;
+mod dependencies;
 mod links;
 mod purity;
 mod reach;
@@ -66,6 +67,7 @@ fn check(tree: &Tree) -> Vec<Offence> {
         links::check,
         reach::check,
         words::check,
+        dependencies::check,
     ]
     .iter()
     .flat_map(|check| check(tree))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// Folders that hold nothing of ours.
+/// They hold nothing of ours. In a worktree `.git` is a file.
 const SKIPPED: &[&str] = &[".git", "target", "postdate-data"];
 
 /// The text of every file, by its path from the root.
@@ -25,8 +25,10 @@ impl Tree {
             for entry in fs::read_dir(&folder).map_err(unreadable)? {
                 let entry = entry.map_err(unreadable)?;
                 let kind = entry.file_type().map_err(unreadable)?;
-                if kind.is_dir() && !SKIPPED.contains(&entry.file_name().to_string_lossy().as_ref())
-                {
+                if SKIPPED.contains(&entry.file_name().to_string_lossy().as_ref()) {
+                    continue;
+                }
+                if kind.is_dir() {
                     folders.push(entry.path());
                 } else if kind.is_file() {
                     let octets = fs::read(entry.path()).map_err(unreadable)?;
