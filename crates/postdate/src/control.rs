@@ -221,7 +221,10 @@ async fn flush(records: Arc<Records>) -> Result<(), String> {
 
 /// The records' file may take its time.
 async fn amend(records: Arc<Records>, change: Change) -> Result<Changed, String> {
-    tokio::task::spawn_blocking(move || change.perform(&records, clock::now()))
+    let operator = change.to_string();
+    let changed = tokio::task::spawn_blocking(move || change.perform(&records, clock::now()))
         .await
-        .unwrap_or_else(|err| Err(err.to_string()))
+        .unwrap_or_else(|err| Err(err.to_string()))?;
+    tracing::info!(target: "policy", operator);
+    Ok(changed)
 }

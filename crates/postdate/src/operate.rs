@@ -26,6 +26,18 @@ pub(crate) enum Operation {
     Delete,
 }
 
+impl Operation {
+    /// As it is called on the command line.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Hold => "hold",
+            Self::Release => "release",
+            Self::Delete => "delete",
+        }
+    }
+}
+
 /// Messages in one go.
 const PAGE: usize = 100;
 /// Their rows at most: more recipients than any session may name.
@@ -63,6 +75,10 @@ pub(crate) async fn online(
                 tokio::task::spawn_blocking(move || perform(spool.as_ref(), operation, ids, now));
             done.await.unwrap_or(Err(SpoolError::Closed))?;
             runner.rescheduled();
+        }
+        // Who looks for a mail in the log must find its end.
+        for id in &page {
+            tracing::info!(target: "queue", %id, operator = operation.name());
         }
         all.extend(page);
     }

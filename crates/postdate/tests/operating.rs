@@ -234,6 +234,11 @@ fn the_queue_is_seen_and_moved() {
         let output = node.command(&["queue", "delete", "--json", &id]);
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stderr).contains("is not in the queue"));
+        if running {
+            for done in ["hold", "release", "retry", "delete"] {
+                node.logged(&[&format!("queue: {id}: operator={done}")]);
+            }
+        }
     }
 }
 

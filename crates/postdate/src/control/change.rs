@@ -1,12 +1,14 @@
 //! What an operator changes of what the rules remember: forget, allow, deny. With the server running (through its
 //! control socket) and without it (on the records themselves).
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 use policy::Moment;
 use policy::lists::{Action, Entry, Subject};
 use serde::{Deserialize, Serialize};
+use smtp::reply::echo;
 use store::policy::{Filter, Forgotten, Records};
 
 /// What to do.
@@ -121,6 +123,49 @@ impl Word {
         }
     }
 }
+
+/// As it is called on the command line, without notes: for the log.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (verb, remove, whom, span) = match self {
+            Self::Forget(which) => return write!(f, "forget{which}"),
+            Self::Set {
+                whom, word, span, ..
+            } => (word.action().name(), "", whom, *span),
+            Self::Remove { whom, word } => (word.action().name(), " --remove", whom, None),
+        };
+        let value = echo(&whom.value, LOGGED);
+        write!(f, "{verb}{remove} {} {value}", whom.kind.name())?;
+        match span {
+            Some(span) => write!(f, " --for {}s", span.as_secs()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let client = self.client.as_ref().map(ToString::to_string);
+        let given = [
+            ("client", client.as_ref()),
+            ("sender", self.sender.as_ref()),
+            ("recipient", self.recipient.as_ref()),
+        ];
+        if given.iter().all(|(_, value)| value.is_none()) {
+            return f.write_str(" --all");
+        }
+        for (kind, value) in given {
+            if let Some(value) = value {
+                let value = if value.is_empty() { "<>" } else { value };
+                write!(f, " --{kind} {}", echo(value, LOGGED))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Octets of an address or a network.
+const LOGGED: usize = 320;
 
 /// What was done.
 #[derive(Debug, Serialize, Deserialize)]

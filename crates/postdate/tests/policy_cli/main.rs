@@ -153,6 +153,7 @@ fn a_stranger_is_shown_until_it_is_forgotten() {
         };
         let forgotten = if with_server {
             assert_eq!(forget(&[]), "forgotten: 1 triplet, 1 awaited return\n");
+            node.logged(&["policy: operator=forget --client 127.0.0.1/32"]);
             forget(&["--json"])
         } else {
             let forgotten = forget(&["--json"]);
