@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -383,7 +383,22 @@ pub(crate) fn make_private(dir: &Path) -> Result<(), StartError> {
         dir,
         rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
     )
-    .map_err(|err| failed("written", &err))
+    .map_err(|err| failed("written", &err))?;
+    warn_of_root(dir);
+    Ok(())
+}
+
+/// A start by hand is easily one as root, and what root makes is in the service's way when that starts again.
+fn warn_of_root(dir: &Path) {
+    let owner = fs::metadata(dir).map_or(0, |there| there.uid());
+    if owner != 0 && rustix::process::geteuid().is_root() {
+        tracing::warn!(
+            target: "server",
+            "data_dir {} belongs to user id {owner}, and the server runs as root: that user can't use what is made there now, \
+             mail among it; run the server as that user",
+            dir.display()
+        );
+    }
 }
 
 /// Whether two paths lead to one directory.

@@ -62,6 +62,18 @@ fn a_data_directory_that_is_there_keeps_its_mode() {
     assert_eq!(mode_of(&made.data), 0o711);
 }
 
+/// Started by hand, as root, in the place of the service. Who is not root can't do that.
+#[test]
+fn root_in_somebody_elses_data_directory_is_warned() {
+    let dir = TempDir::new();
+    let mut node = Node::prepared(&dir, "node", "127.0.0.1:0", "");
+    fs::create_dir(&node.data).expect("a directory");
+    let is_root = std::os::unix::fs::chown(&node.data, Some(65_534), None).is_ok();
+    node.run();
+    let words = "belongs to user id 65534, and the server runs as root";
+    assert_eq!(node.log().contains(words), is_root, "{}", node.log());
+}
+
 #[test]
 fn a_data_directory_that_can_t_be_made_is_named() {
     let dir = TempDir::new();
@@ -208,6 +220,20 @@ fn too_few_open_files_are_told_of() {
     let said = text(&run(&mut command, b"").stderr);
     assert!(
         said.contains("900 open files") && said.contains("LimitNOFILE"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_data_directory_that_depends_on_where_one_is_is_told_of() {
+    let dir = TempDir::new();
+    let path = dir.write("relative.toml", "data_dir = \"postdate-data\"\n");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postdate"));
+    let output = run(command.args(["config", "check"]).arg(path), b"");
+    assert!(output.status.success(), "it may be meant: {output:?}");
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("data_dir: postdate-data lies below"),
         "{said}"
     );
 }

@@ -38,5 +38,13 @@ fn check(file: &Path) -> ExitCode {
     if let Err(err) = config::check_machine(&loaded, file) {
         return fail(exit::EX_CONFIG, err);
     }
+    if loaded.data_dir.is_relative() {
+        eprintln!(
+            "postdate: {}: data_dir: {} lies below the directory that a command is called in: write a path from /, or \
+             `postdate queue` and sendmail look elsewhere than the server",
+            file.display(),
+            loaded.data_dir.display()
+        );
+    }
     said(format_args!("{}: good", file.display()))
 }
