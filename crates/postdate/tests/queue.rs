@@ -37,6 +37,17 @@ fn parked_mail_shows_when_its_hold_ends() {
     assert_eq!(queue[1]["last_reply"], said, "what its host was told");
     assert_eq!(queue[1]["due"], until, "not before the hold ends");
 
+    let holds = text(&node.command(&["queue", "holds", "--json"]).stdout);
+    let hold: serde_json::Value = serde_json::from_str(&holds).expect("one object");
+    assert_eq!(
+        (&hold["hold"], &hold["until"], &hold["appointment"]),
+        (&host.as_str().into(), &until.into(), &true.into())
+    );
+    let holds = text(&node.command(&["queue", "holds"]).stdout);
+    for words in [&host, until, said, "1 hold\n"] {
+        assert!(holds.contains(words), "{words} is not in: {holds}");
+    }
+
     let listed = text(&node.command(&["queue", "list"]).stdout);
     let line = format!("waits for {host} until {until}");
     assert_eq!(listed.matches(&line).count(), 2, "{listed}");
@@ -173,6 +184,10 @@ fn a_queue_that_was_never_there_is_not_merely_empty() {
         (&["queue", "list"][..], "the queue is empty\n"),
         (&["queue", "list", "--json"], ""),
         (&["queue", "retry", "--all"], "0 messages\n"),
+        (
+            &["queue", "holds"],
+            "no mail waits for a host or a mailbox\n",
+        ),
         (&["policy", "show"], "nothing is remembered\n"),
     ] {
         let output = node.command(args);

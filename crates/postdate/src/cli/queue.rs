@@ -1,5 +1,7 @@
 //! `postdate queue`.
 
+mod holds;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
@@ -39,6 +41,12 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the hosts and mailboxes that mail waits for: until when, and what they said.
+    Holds {
+        /// One JSON object a hold, one a line.
+        #[arg(long)]
+        json: bool,
+    },
     /// Try messages now, whatever they wait for. A retry beats any hint.
     Retry(Which),
     /// Keep messages from being tried until they are released. They still expire.
@@ -70,6 +78,7 @@ pub(super) fn run(file: Option<&Path>, command: &Command) -> ExitCode {
     let result = match command {
         Command::List { json } => list(&dir, *json),
         Command::Show { ids, json } => show(&dir, ids, *json),
+        Command::Holds { json } => holds::list(&dir, *json),
         Command::Retry(which) => act(&dir, Operation::Retry, which),
         Command::Hold(which) => act(&dir, Operation::Hold, which),
         Command::Release(which) => act(&dir, Operation::Release, which),
