@@ -181,6 +181,19 @@ fn a_bad_value_is_named_with_its_key_and_what_was_expected() {
 fn what_cannot_work_is_not_good() {
     let there = "[local]\nmailboxes = { \"bob@localhost\" = \"b\" }\n";
     for (text, expected) in [
+        // Zero is "off" or "no limit" elsewhere: Postfix's delay_warning_time, postgrey's --auto-whitelist-clients.
+        (
+            "[queue]\ndelay_notice = \"0h\"\n",
+            "2: queue.delay_notice: must be above zero, or each mail that is not sent at once is told of: write \"never\" for no notice",
+        ),
+        (
+            "[greylist]\nknown_after = 0\n",
+            "2: greylist.known_after: must be at least 1; so that no network is ever known (postgrey's 0), write 4000000000",
+        ),
+        (
+            "[greylist]\nmax_pending = 0\n",
+            "2: greylist.max_pending: must be at least 1: it is a bound, and 0 is room for nobody",
+        ),
         (
             "[aliases]\n\"a@localhost\" = [\"b b@localhost\"]\n",
             "2: aliases.\"a@localhost\": \"b b@localhost\" is no address: write anna@example.org, or anna for one of the alias's own domain",

@@ -136,6 +136,25 @@ fn check_greylist(config: &Config, found: &mut Found) {
         "greylist.window",
         "must be longer than the delay, or nobody ever gets in",
     );
+    found.require(
+        greylist.known_after != 0,
+        "greylist.known_after",
+        "must be at least 1; so that no network is ever known (postgrey's 0), write 4000000000",
+    );
+    for (key, bound) in [
+        (
+            "greylist.max_pending_per_network",
+            greylist.max_pending_per_network,
+        ),
+        ("greylist.max_pending", greylist.max_pending),
+        ("greylist.max_known", greylist.max_known),
+    ] {
+        found.require(
+            bound != 0,
+            key,
+            "must be at least 1: it is a bound, and 0 is room for nobody",
+        );
+    }
 }
 
 fn check_policy(config: &Config, found: &mut Found) {
@@ -218,6 +237,11 @@ fn check_queue(queue: &Queue, found: &mut Found) {
         !queue.first_backoff.is_zero() && queue.first_backoff <= queue.max_backoff,
         "queue.first_backoff",
         "must be above zero, and not above max_backoff",
+    );
+    found.require(
+        queue.delay_notice != Some(Duration::ZERO),
+        "queue.delay_notice",
+        "must be above zero, or each mail that is not sent at once is told of: write \"never\" for no notice",
     );
     // The default is nobody's mistake.
     let usual = Queue::default().delay_notice;
