@@ -4,6 +4,7 @@ mod config;
 mod hint;
 mod policy;
 mod queue;
+mod route;
 mod running;
 mod sendmail;
 mod serve;
@@ -67,6 +68,8 @@ enum Command {
     /// Answer other mail servers (Postfix, Exim, Sendmail, OpenSMTPD), and ask what the rules see.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Say where mail for an address goes: its aliases, its mailbox, the next hop. Asks no DNS and no server.
+    Route(route::Args),
     /// Print a sample configuration, or check one.
     #[command(subcommand)]
     Config(config::Command),
@@ -111,6 +114,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Hint(args) => hint::run(&args),
         Command::Queue(command) => queue::run(file, &command),
         Command::Policy(command) => policy::run(file, &command),
+        Command::Route(args) => route::run(file, &args),
         Command::Config(command) => config::run(file, &command),
         Command::Sendmail { args } if args == ["--help"] => sendmail_help(),
         Command::Sendmail { args } => sendmail::run(file, args),
