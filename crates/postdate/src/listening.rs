@@ -43,13 +43,15 @@ impl Listening {
 /// # Errors
 /// The address that can't be listened on, with why and what to do; nothing stays bound.
 pub(crate) async fn bind(config: &Config, open: &[Listening]) -> Result<Bound, String> {
-    let mut bound = Vec::new();
+    let mut bound: Vec<(SocketAddr, SocketAddr, Listener)> = Vec::new();
     for listen in &config.listen {
         let wanted = listen.address;
         if open.iter().any(|one| one.wanted == wanted) {
             continue;
         }
-        let wrong = |err: io::Error| trouble(wanted, &err, open);
+        let same_port = |(other, ..): &&(SocketAddr, _, _)| other.port() == wanted.port();
+        let before = bound.iter().find(same_port).map(|(other, ..)| *other);
+        let wrong = |err: io::Error| trouble(wanted, &err, open, before);
         let listener = Listener::bind(wanted).await.map_err(wrong)?;
         bound.push((wanted, listener.address().map_err(wrong)?, listener));
     }
@@ -88,9 +90,18 @@ pub(crate) fn serve(
     closed
 }
 
-fn trouble(wanted: SocketAddr, err: &io::Error, open: &[Listening]) -> String {
+/// `before`: one that was just bound to the same port.
+fn trouble(
+    wanted: SocketAddr,
+    err: &io::Error,
+    open: &[Listening],
+    before: Option<SocketAddr>,
+) -> String {
     let port = wanted.port();
     let advice = match err.kind() {
+        io::ErrorKind::AddrInUse if let Some(before) = before => {
+            format!("; {before}, named before it, has it already ([::] takes IPv4 too): leave one of the two out")
+        }
         io::ErrorKind::AddrInUse if open.iter().any(|one| one.address.port() == port) => {
             "; this server itself has the port at another address, which overlaps: restart it".to_owned()
         }

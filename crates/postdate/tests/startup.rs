@@ -28,6 +28,13 @@ fn a_port_that_is_taken_is_named_with_what_finds_its_holder() {
     for words in [&taken.to_string(), "ss -ltnp", &taken.port().to_string()] {
         assert!(said.contains(words), "{words} is not in: {said}");
     }
+    // Two that overlap, as people write them who want IPv6 and IPv4.
+    let port = support::free_port();
+    let other = format!("[[listen]]\naddress = \"127.0.0.1:{port}\"\n");
+    let both = Node::prepared(&dir, "both", &format!("0.0.0.0:{port}"), &other);
+    let (_, said) = fails(&both);
+    let words = format!("0.0.0.0:{port}, named before it, has it already");
+    assert!(said.contains(&words), "{said}");
     let (_, said) = fails(&Node::prepared(&dir, "other", "192.0.2.77:2525", ""));
     assert!(said.contains("this machine has no such address"), "{said}");
 }
