@@ -41,7 +41,7 @@ pub struct Settings {
     pub helo: String,
     /// What is spoken.
     pub protocol: Protocol,
-    /// Whether STARTTLS is used where offered. A later issue adds "required" (DANE, MTA-STS).
+    /// Whether STARTTLS is used where offered. "Required" (DANE, MTA-STS) is not built yet.
     pub tls: Tls,
     /// Times to wait for each answer.
     pub timeouts: Timeouts,
