@@ -66,9 +66,12 @@ impl Engine {
                 return Some(refusal);
             }
         };
-        session.connected = true;
+        // Whoever finds its place used comes as one of the mail that used it: for others of its own mail nothing is
+        // counted yet.
+        let counts = charge.as_ref().is_none_or(Charge::has_places);
         match event.stage {
             Stage::Connect => {
+                session.connected = true;
                 // An appointment that was told without load has none.
                 session.placed |= charge.as_ref().is_some_and(Charge::has_brief);
                 // It is there: nothing can give that back.
@@ -79,9 +82,10 @@ impl Engine {
             _ => {
                 if event.stage == Stage::Recipient {
                     session.placed = false;
+                    session.connected |= counts;
                     let recipient = mailbox(session, event).to_lowercase();
                     session.mail.recipients.push(recipient);
-                    for (rule, key) in counted {
+                    for (rule, key) in counted.into_iter().filter(|_| counts) {
                         session.mail.counted.entry(rule).or_default().insert(key);
                     }
                     let guest = self.guest("message", session, event);

@@ -272,6 +272,12 @@ impl Charge {
         holds.iter().any(|hold| hold.brief)
     }
 
+    /// Whether it counts in limits: who comes behind the first guest of an appointment finds its places used.
+    pub fn has_places(&self) -> bool {
+        let (Took::Fresh(holds) | Took::Claimed { holds, .. }) = &self.0;
+        !holds.is_empty()
+    }
+
     /// What the limits count for it, and when.
     pub fn counted(&self) -> impl Iterator<Item = Counted> + '_ {
         let (holds, rest) = match &self.0 {

@@ -566,3 +566,19 @@ fn more_recipients_with_limits_of_their_own_than_one_appointment_has_room_for() 
         assert!(said.iter().all(|said| said == OK), "{said:?}");
     }
 }
+
+/// Else a mail for each recipient that was told would bring a hundred more.
+#[test]
+fn who_finds_its_place_used_brings_nobody_along() {
+    let mut world = per_client();
+    world.sleep(10);
+    let new = ["f@d.example", "g@d.example"];
+    let with = |told| [&[told], &new[..1]].concat();
+    let said = world.mail("192.0.2.1", "s@c.example", &with(ALL[0]));
+    assert_eq!(said, [OK; 2], "of the mail that has the place");
+    let said = world.mail("192.0.2.1", "s@c.example", &with(ALL[1]));
+    assert_eq!(said, [OK, &*waits(10, 1)[0]]);
+    let both = [ALL[2], ALL[3], new[1]];
+    let said = world.mail("192.0.2.1", "s@c.example", &both);
+    assert_eq!(said, [OK, OK, &*waits(20, 1)[0]]);
+}
