@@ -208,9 +208,12 @@ impl Engine {
             .answered(holder, refusal, window, now, &mut self.stats);
     }
 
-    /// The mail under way was refused by somebody else, or given up: all that it took is given back.
+    /// The mail under way was refused by somebody else, or given up: all that it took is given back. Its connection is
+    /// still there, and counts with the next mail.
     pub fn gave_up(&mut self, session: &mut Session, now: Moment) {
-        for charge in session.next_mail().charges {
+        let mail = session.next_mail();
+        session.connected &= !mail.connects;
+        for charge in mail.charges {
             self.book.release(charge, now);
         }
     }

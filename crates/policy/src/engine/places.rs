@@ -82,6 +82,7 @@ impl Engine {
             _ => {
                 if event.stage == Stage::Recipient {
                     session.placed = false;
+                    session.mail.connects |= counts && !session.connected;
                     session.connected |= counts;
                     let recipient = mailbox(session, event).to_lowercase();
                     session.mail.recipients.push(recipient);

@@ -54,6 +54,8 @@ pub(super) struct Mail {
     pub(super) guests: Vec<Guest>,
     /// And as they were named.
     pub(super) addresses: Vec<String>,
+    /// Its connection is counted with it.
+    pub(super) connects: bool,
     /// Somebody was let in whom no limit concerns.
     pub(super) has_exempt: bool,
     /// The appointment that the first of its recipients was told; when that had no room for more, the next one.

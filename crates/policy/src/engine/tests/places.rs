@@ -582,3 +582,26 @@ fn who_finds_its_place_used_brings_nobody_along() {
     let said = world.mail("192.0.2.1", "s@c.example", &both);
     assert_eq!(said, [OK, OK, &*waits(20, 1)[0]]);
 }
+
+/// Where connections are counted with a mail, the one that gives its mail up is there all the same.
+#[test]
+fn a_connection_that_gives_its_mail_up_counts_with_its_next() {
+    let rate = limit(Counted::Connections, Scope::Client, "1/h burst 1");
+    let mut world = World::new(limits([rate]));
+    let sender = "s@c.example";
+    let mut session = Session::default();
+    for _ in 0..3 {
+        let first = rcpt("192.0.2.1", sender, ALL[0]);
+        assert_eq!(world.say(&mut session, first), OK);
+        let now = world.now();
+        world.engine.gave_up(&mut session, now);
+    }
+    let first = rcpt("192.0.2.1", sender, ALL[0]);
+    assert_eq!(world.say(&mut session, first), OK);
+    let now = world.now();
+    world.engine.taken(&mut session, now);
+    let said = world.mail("192.0.2.1", sender, &ALL[..1]);
+    assert_eq!(said, waits(3_600, 1));
+    // Once it has counted, it brings as many mails as it likes.
+    assert_eq!(world.say(&mut session, first), OK);
+}
