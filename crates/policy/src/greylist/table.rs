@@ -381,13 +381,16 @@ impl Table {
 
     /// Removes a record whose time is over.
     fn end(&mut self, place: Place) {
-        let record = self.records.get(place);
+        self.count_end(self.records.get(place));
+        self.remove(place);
+    }
+
+    fn count_end(&mut self, record: Record) {
         if record.passed.is_none() {
             self.unclaimed += 1;
             let told = day_of(record.first_seen);
             *self.unkept.entry(told).or_default() += 1;
         }
-        self.remove(place);
     }
 
     fn remove(&mut self, place: Place) {

@@ -1,8 +1,10 @@
 //! What became of appointments, as statistics count it; and what an administrator takes back.
 
 use crate::dialogue::check;
-use crate::{secs, start, table};
+use crate::rows::Rows;
+use crate::{DAY, secs, start, table};
 use policy::greylist::{Appointment, Settings, Visit};
+use policy::stats::day_of;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -44,6 +46,28 @@ fn made_early_kept_and_how_late() {
         }
     );
     assert_eq!(table.unclaimed(), 0);
+}
+
+/// While the server was down as well: the statistics of the day on which it was told are to add up.
+#[test]
+fn an_appointment_that_ends_while_nobody_listens_is_counted_as_never_kept() {
+    let mut before = table(Settings::default());
+    let visit = Visit {
+        client: IpAddr::from([192, 0, 2, 7]),
+        sender: "a@x",
+        recipient: "b@y",
+    };
+    before.judge(visit, start());
+    let mut rows = Rows::default();
+    rows.write(before.take_changes());
+    let mut after = table(Settings::default());
+    rows.read(&mut after, start() + 5 * DAY);
+    let told = day_of(start().into());
+    assert_eq!(
+        after.take_unkept().into_iter().collect::<Vec<_>>(),
+        [(told, 1)]
+    );
+    assert_eq!((after.unclaimed(), after.pending()), (1, 0));
 }
 
 #[test]

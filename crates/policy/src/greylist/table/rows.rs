@@ -47,7 +47,9 @@ impl Table {
                 let twice = self.records.find(key).is_some();
                 self.next_id = self.next_id.max(id.saturating_add(1));
                 if record.expired(now) || twice || self.settings.max_pending == 0 {
-                    self.unclaimed += u64::from(record.expired(now) && record.passed.is_none());
+                    if record.expired(now) {
+                        self.count_end(record);
+                    }
                     self.changes.push(Change::Drop { id });
                     return;
                 }
