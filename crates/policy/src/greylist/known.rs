@@ -125,7 +125,9 @@ impl KnownOrigins {
     ) {
         let old = self.find(&origin).map(|place| self.row(place));
         let tell = old.is_none_or(|old| {
-            old.passes != known.passes || known.last_used.since(old.told()) >= grain(settings)
+            old.passes != known.passes
+                || old.for_good != known.for_good
+                || known.last_used.since(old.told()) >= grain(settings)
         });
         let told = match old {
             Some(old) if !tell => old.told(),

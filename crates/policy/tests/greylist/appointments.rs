@@ -3,7 +3,7 @@
 use crate::dialogue::check;
 use crate::rows::Rows;
 use crate::{DAY, secs, start, table};
-use policy::greylist::{Appointment, Settings, Visit};
+use policy::greylist::{Appointment, Settings, Verdict, Visit};
 use policy::stats::day_of;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -68,6 +68,35 @@ fn an_appointment_that_ends_while_nobody_listens_is_counted_as_never_kept() {
         [(told, 1)]
     );
     assert_eq!((after.unclaimed(), after.pending()), (1, 0));
+}
+
+/// It was let in without a wait: a restart doesn't take that back, whatever is asked later.
+#[test]
+fn who_is_known_for_good_is_so_behind_a_restart() {
+    let known_after = |known_after| Settings {
+        known_after,
+        ..Settings::default()
+    };
+    let visit = |sender| Visit {
+        client: IpAddr::from([192, 0, 2, 7]),
+        sender,
+        recipient: "b@y",
+    };
+    let mut before = table(known_after(2));
+    before.judge(visit("a@x"), start());
+    before.judge(visit("a@x"), start() + secs(300));
+    before.configure(known_after(1));
+    let said = before.judge(visit("c@x"), start() + secs(310)).verdict;
+    assert_eq!(said, Verdict::Known);
+    let mut rows = Rows::default();
+    rows.write(before.take_changes());
+    let mut after = table(known_after(2));
+    rows.read(&mut after, start() + secs(320));
+    before.configure(known_after(2));
+    for mut table in [before, after] {
+        let said = table.judge(visit("d@x"), start() + secs(330)).verdict;
+        assert_eq!(said, Verdict::Known);
+    }
 }
 
 #[test]
