@@ -5,7 +5,7 @@ use super::error::OpenError;
 use super::tables::{domains, estimates, greylist, lists, mailboxes, returns, slots, stats};
 use policy::Moment;
 use policy::engine::{Engine, LastingKey};
-use rusqlite::{Connection, OpenFlags, Transaction};
+use rusqlite::{Connection, OpenFlags, Transaction, ffi};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -36,7 +36,9 @@ impl File {
     /// Opens it, or makes it.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let connection = connect(path, OpenFlags::default(), VERSION)?;
-        prepare(&connection).map_err(|source| failed(path, source))?;
+        check(&connection)
+            .and_then(|()| prepare(&connection))
+            .map_err(|source| failed(path, source))?;
         Ok(Self {
             path: path.to_owned(),
             connection,
@@ -54,7 +56,7 @@ impl File {
             .map_err(|source| failed(&self.path, source))
     }
 
-    /// Reads every row into the engine. It is read whole, so this also finds a damaged page.
+    /// Reads every row into the engine.
     pub(super) fn load(&self, engine: &mut Engine, now: SystemTime) -> Result<(), OpenError> {
         load(&self.connection, engine, now).map_err(|source| failed(&self.path, source))
     }
@@ -109,6 +111,19 @@ pub(super) fn failed(path: &Path, source: rusqlite::Error) -> OpenError {
     OpenError::File {
         path: path.to_owned(),
         source,
+    }
+}
+
+/// Finds damage also where no row is read from, as in an index: every write would fail on it, at this start and at each
+/// one after. A million triplets take a quarter of a second.
+fn check(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    match &*found {
+        "ok" => Ok(()),
+        _ => Err(rusqlite::Error::SqliteFailure(
+            ffi::Error::new(ffi::SQLITE_CORRUPT),
+            Some(found.replace('\n', ": ")),
+        )),
     }
 }
 

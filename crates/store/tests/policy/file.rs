@@ -4,6 +4,8 @@ use crate::tables::{furnished, limits, mail};
 use crate::{Judge, Room, at, counts, defer, greylisting, query, visit, waited};
 use policy::engine::Rules;
 use policy::greylist::{Settings, Verdict, Visit};
+use policy::slots::Holder;
+use policy::{Reason, Refusal};
 use rusqlite::Connection;
 use std::path::Path;
 use std::time::Duration;
@@ -161,6 +163,39 @@ fn a_damaged_file_is_set_aside() {
         let server = room.open(at(70));
         assert_eq!(server.damage(), None, "{name}");
         assert_eq!(server.judge(visit(0), at(70)), defer(290, false), "{name}");
+    }
+}
+
+/// Also one that no row is read from: whatever is kept would never be written.
+#[test]
+fn whichever_page_is_torn_the_next_server_writes() {
+    const PAGE: usize = 4_096;
+    let whole = Room::new();
+    furnished(&whole).close().unwrap();
+    let bytes = std::fs::read(whole.path()).unwrap();
+    for page in 0..bytes.len() / PAGE {
+        let mut torn = bytes.clone();
+        torn[page * PAGE..][..PAGE].fill(0x5a);
+        let room = Room::new();
+        std::fs::write(room.path(), torn).unwrap();
+        let server = room.open(at(500));
+        server.judge(
+            Visit {
+                sender: "new@x.example",
+                ..visit(1)
+            },
+            at(500),
+        );
+        server.with(at(500), |engine, now| {
+            let holder = Holder(u128::from(page as u64) + 1);
+            let full = Refusal::wait(Reason::Storage, (452, (4, 3, 1)), "Full", Some(600));
+            let window = Duration::from_secs(900);
+            let (estimates, stats) = (&mut engine.estimates, &mut engine.stats);
+            estimates.answered(holder, Some(&full), window, now, stats);
+            engine.returns.accepted("203.0.113.9".parse().unwrap(), now);
+            engine.mailboxes.full("new@y.example", now);
+        });
+        assert_eq!(server.flush(), Ok(()), "page {page}: {:?}", server.damage());
     }
 }
 
