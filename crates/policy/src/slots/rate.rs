@@ -6,6 +6,7 @@ use super::change::RateCount;
 use super::runs::Runs;
 use crate::Moment;
 use std::ops::Range;
+use std::time::Duration;
 
 /// The calendar of one rate, in whole numbers: slot `k` lies at `ceil(k · period / count)` milliseconds after 1970.
 ///
@@ -186,9 +187,12 @@ impl Rate {
         Some(Units::Row { first, units: cost })
     }
 
-    /// The row of `cost` slots whose last one is the last that has come by `at`: where it begins.
+    /// The row of `cost` slots whose last one is the last that has come by `at`: where it begins. Of several that come in
+    /// that millisecond it is the first: the others are left for who is told the same.
     fn row_to(&self, at: Moment, cost: u64) -> u64 {
-        self.behind(at).saturating_sub(cost)
+        let first = self.behind(at.before(Duration::from_millis(1)));
+        let last = first.min(self.behind(at) - 1);
+        (last + 1).saturating_sub(cost)
     }
 
     /// Takes back, as if it had never been given: what is to come is free again, what is past may be had at once.

@@ -330,3 +330,35 @@ fn a_clock_that_is_set_moves_nothing_that_was_told() {
         assert!(told.starts_with("in, late"), "{jump}: {told}");
     }
 }
+
+/// The slots of all hourly limits lie at the full hour. Load that gives more than one a millisecond has room for all of
+/// them there.
+#[test]
+fn many_that_are_told_one_moment_find_room_behind_it() {
+    let load = |text| Ask {
+        horizon: secs(900),
+        grace: Grace::Brief,
+        ..ask("load", "", limit(text))
+    };
+    for dense in ["1100/s burst 100", "2000/s burst 100", "100000/s burst 100"] {
+        let mut book = book();
+        let mut come = |who: u32, network: u32| {
+            let now = START.after(millis(1 + u64::from(who)));
+            let key = who.to_string();
+            let asks = [ask("sender", &key, limit("1/h burst 1")), load(dense)];
+            book.ask(visit(&[guest(network)], network), &asks, now)
+        };
+        for who in 0..1_000 {
+            let first = come(who, who);
+            assert!(
+                matches!(first, Booking::Admitted { .. }),
+                "{dense}: {first:?}"
+            );
+            let second = come(who, 1_000 + who);
+            let Booking::Told { wait_secs, .. } = second else {
+                panic!("{dense}: the {who}th is told {second:?}");
+            };
+            assert!((3_599..=3_601).contains(&wait_secs), "{dense}: {wait_secs}");
+        }
+    }
+}
