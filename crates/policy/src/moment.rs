@@ -64,6 +64,15 @@ impl From<SystemTime> for Moment {
     }
 }
 
+/// So much early counts as on time: the clocks of two nodes differ.
+pub const EARLY: Duration = Duration::from_secs(2);
+
+/// Rounded up: whoever comes back after so many seconds is not early.
+pub(crate) fn whole_secs(span: Duration) -> u64 {
+    span.as_secs()
+        .saturating_add(u64::from(span.subsec_nanos() > 0))
+}
+
 fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }

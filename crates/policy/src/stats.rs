@@ -1,11 +1,9 @@
 //! Hints given, and how they were kept: by reason and day.
 
+pub use crate::moment::EARLY;
 use crate::{Moment, Reason};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-/// So much early counts as on time: the clocks of two nodes differ.
-pub const EARLY: Duration = Duration::from_secs(2);
 
 /// More than so long after its due, a return is late: it came by its own clock, not because it was told to.
 ///

@@ -6,6 +6,7 @@ use crate::event::Event;
 use crate::greylist::suspicion::suspicion;
 use crate::greylist::{self, Appointment, Arrival, Origin, Visit};
 use crate::lists::Action;
+use crate::moment::whole_secs;
 use crate::returns;
 use crate::verdict::{Reason, Refusal, Verdict};
 use std::time::Duration;
@@ -206,10 +207,4 @@ fn offender(listed: Option<returns::Action>) -> Option<Refusal> {
         let words = "Your address never came back when it was asked to wait";
         Refusal::never(Reason::Denied, (550, (5, 7, 1)), words)
     })
-}
-
-/// Rounded up: whoever comes back after so many seconds is not early.
-fn whole_secs(span: Duration) -> u64 {
-    span.as_secs()
-        .saturating_add(u64::from(span.subsec_nanos() > 0))
 }

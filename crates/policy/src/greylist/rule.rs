@@ -1,10 +1,10 @@
 //! The rule itself: one visit against one record, written once.
 
 use super::{Moment, Settings, Verdict};
+use crate::moment::whole_secs;
 use std::time::Duration;
 
-/// So much early counts as on time: the clocks of two nodes differ.
-pub const EARLY: Duration = Duration::from_secs(2);
+pub use crate::moment::EARLY;
 
 /// A promise is open at least so long after its time, however short the window was set.
 pub const OPEN_AT_LEAST: Duration = Duration::from_secs(5);
@@ -192,10 +192,4 @@ fn retry(settings: &Settings, mut record: Record, network: Option<Known>, now: M
         network: Some(Known::passed(network, settings, now)),
         verdict: Verdict::Waited(now.since(record.first_seen)),
     }
-}
-
-/// Rounded up: whoever comes back after so many seconds is not early.
-fn whole_secs(span: Duration) -> u64 {
-    span.as_secs()
-        .saturating_add(u64::from(span.subsec_nanos() > 0))
 }

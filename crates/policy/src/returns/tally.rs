@@ -4,10 +4,10 @@ use super::key::PairKey;
 use super::{Offender, Settings};
 use crate::greylist::Secret;
 use crate::shares::{Bounds, Shares};
+use crate::stats::day_of;
 use crate::{Block, Moment};
 use ipnet::IpNet;
 use std::collections::HashMap;
-use std::time::Duration;
 
 /// Pairs that are kept of one client. The more there are, the more have to come back before it is off the list.
 pub const PAIRS_KEPT: usize = 8;
@@ -130,7 +130,7 @@ impl Tallies {
             .collect();
         told.sort_unstable();
         let (first, last) = (*told.first()?, *told.last()?);
-        let mut days: Vec<_> = told.iter().map(|told| day(*told)).collect();
+        let mut days: Vec<_> = told.iter().map(|told| day_of(*told)).collect();
         days.dedup();
         let enough_pairs = settings.pairs.clamp(1, PAIRS_KEPT);
         let enough_days = settings.days.clamp(1, enough_pairs);
@@ -154,17 +154,11 @@ fn least_missed(pairs: &[(PairKey, Moment)]) -> Option<PairKey> {
     let of_day = |told: Moment| {
         pairs
             .iter()
-            .filter(|(_, other)| day(*other) == day(told))
+            .filter(|(_, other)| day_of(*other) == day_of(told))
             .count()
     };
     pairs
         .iter()
         .max_by_key(|(key, told)| (of_day(*told), std::cmp::Reverse((*told, *key))))
         .map(|(key, _)| *key)
-}
-
-/// Days since 1970-01-01 UTC.
-fn day(moment: Moment) -> i64 {
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    moment.as_millis().div_euclid(DAY.as_millis() as i64)
 }

@@ -10,6 +10,7 @@ use super::{
     Ask, Booking, Bounds, Charge, EARLY, GUESTS_MAX, Grace, Guest, HOLDS_MAX, Took, Visit, Why,
 };
 use crate::greylist::Secret;
+use crate::moment::whole_secs;
 use crate::{Block, Moment};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -366,9 +367,3 @@ impl Book {
 
 /// The rule that has no time to tell, and why.
 pub(super) type NoTime = (Arc<str>, Why);
-
-/// Rounded up: whoever comes back after so many seconds is not early.
-pub(super) fn whole_secs(span: Duration) -> u64 {
-    span.as_secs()
-        .saturating_add(u64::from(span.subsec_nanos() > 0))
-}

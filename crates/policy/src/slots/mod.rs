@@ -49,12 +49,11 @@ pub use change::{Change, RateCount, Saved, State, Stored};
 pub use count::Counts;
 pub use limit::{Limit, LimitError};
 
+pub use crate::moment::EARLY;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// So much early counts as on time: the clocks of two nodes differ.
-pub const EARLY: Duration = Duration::from_secs(2);
 
 /// What the tables may hold. A lower bound takes no promise back; it only lets nobody else in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,13 +1,14 @@
 //! Somebody who was told a time is here.
 
 use super::appointments::BRIEF;
-use super::book::{Book, NoTime, Wanted, whole_secs};
+use super::book::{Book, NoTime, Wanted};
 use super::calendar::Hold;
 use super::change::Change;
 use super::{
     Ask, Booking, Charge, EARLY, GUESTS_MAX, Grace, Guest, HOLDS_MAX, Kept, Took, Visit, Why,
 };
 use crate::Moment;
+use crate::moment::whole_secs;
 use std::sync::Arc;
 use std::time::Duration;
 
