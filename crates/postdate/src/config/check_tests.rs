@@ -181,6 +181,10 @@ fn a_bad_value_is_named_with_its_key_and_what_was_expected() {
 fn what_cannot_work_is_not_good() {
     let there = "[local]\nmailboxes = { \"bob@localhost\" = \"b\" }\n";
     for (text, expected) in [
+        (
+            "data_dir = \"\"\n",
+            "1: data_dir: write a directory such as /var/lib/postdate",
+        ),
         // Zero is "off" or "no limit" elsewhere: Postfix's delay_warning_time, postgrey's --auto-whitelist-clients.
         (
             "[queue]\ndelay_notice = \"0h\"\n",

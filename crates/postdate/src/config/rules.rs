@@ -75,6 +75,11 @@ fn check_names(config: &Config, found: &mut Found) {
         "hostname",
         "write a host name such as mail.example.org",
     );
+    found.require(
+        !config.data_dir.as_os_str().is_empty(),
+        "data_dir",
+        "write a directory such as /var/lib/postdate",
+    );
     let helo = config.delivery.helo.as_deref();
     found.require(
         helo.is_none_or(|helo| is_name(helo) || smtp::server::is_literal(helo)),
