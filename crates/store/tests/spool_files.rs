@@ -345,3 +345,29 @@ fn an_administrator_can_read_it() {
     assert_eq!(read("PRAGMA journal_mode"), "wal");
     assert_eq!(read("PRAGMA integrity_check"), "ok");
 }
+
+/// It keeps all mail back, and no restart mends it: whoever has to do it by hand is told where.
+#[test]
+fn a_row_that_cannot_be_read_is_named() {
+    for damage in [
+        "UPDATE message SET envelope = '{}' WHERE id = 1700000000000000",
+        "UPDATE progress SET state = 'asleep' WHERE message = 1700000000000000",
+        "UPDATE progress SET attempts = -1 WHERE message = 1700000000000000",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = SqliteSpool::open(dir.path()).unwrap();
+        let message = mail::message(MessageId(1_700_000_000_000_000), 1);
+        let id = message.id;
+        mail::submit(&spool, mail::enqueue(&message, b"x", vec![mail::row(60)])).unwrap();
+        drop(spool);
+        let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
+        assert_eq!(db.execute(damage, []).unwrap(), 1);
+        drop(db);
+        let spool = SqliteSpool::open(dir.path()).unwrap();
+        let Err(SpoolError::Sick(why)) = spool.list(None, 10) else {
+            panic!("it can be read: {damage}");
+        };
+        let named = format!("mail {id} (message 1700000000000000): ");
+        assert!(why.contains(&named), "{damage}: {why}");
+    }
+}

@@ -87,6 +87,10 @@ pub(super) fn write_progress(
 
 /// Reads the columns of [`PROGRESS`].
 pub(super) fn read_progress(row: &Row<'_>) -> rusqlite::Result<(i64, u32, Progress)> {
+    progress(row).map_err(|error| of_mail(row, error))
+}
+
+fn progress(row: &Row<'_>) -> rusqlite::Result<(i64, u32, Progress)> {
     let appointment = match row.get_ref(10)?.as_str_or_null()? {
         None => None,
         Some(tongue) => Some(Appointment {
@@ -194,6 +198,10 @@ pub(super) fn envelope_text(message: &Message) -> Result<String, serde_json::Err
 
 /// Reads `id, received, envelope`.
 pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<Message> {
+    message(row).map_err(|error| of_mail(row, error))
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
     let envelope: Envelope =
         serde_json::from_str(row.get_ref(2)?.as_str()?).map_err(|e| bad(2, e))?;
     Ok(Message {
@@ -209,6 +217,37 @@ pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<Message> {
 fn bad(column: usize, why: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(why))
 }
+
+/// Says whose row can't be read, since no restart mends it: an administrator has to. The mail's id is the first column.
+fn of_mail(row: &Row<'_>, error: rusqlite::Error) -> rusqlite::Error {
+    if matches!(error, rusqlite::Error::SqliteFailure(..)) {
+        return error;
+    }
+    match row.get(0) {
+        Ok(message) => {
+            let why = error.to_string();
+            bad(0, Unreadable { message, why })
+        }
+        Err(_) => error,
+    }
+}
+
+/// A mail whose row can't be read.
+#[derive(Debug)]
+struct Unreadable {
+    message: i64,
+    why: String,
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { message, why } = self;
+        let id = MessageId(u64::try_from(*message).unwrap_or(0));
+        write!(f, "mail {id} (message {message}): {why}")
+    }
+}
+
+impl std::error::Error for Unreadable {}
 
 /// A name in a column that this program does not know.
 #[derive(Debug)]
