@@ -131,7 +131,7 @@ pub struct Visit<'a> {
     pub party: Party<'a>,
     /// What another guest of the same mail was told: where there is no room now, and there is then, it is shared.
     pub shared: Option<u64>,
-    /// An appointment of this rule that is early says nothing here.
+    /// An appointment of this rule that is early keeps nobody out: it is only told again where another limit does.
     pub besides: Option<&'a str>,
 }
 

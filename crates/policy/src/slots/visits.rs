@@ -28,13 +28,26 @@ impl Book {
                 continue;
             }
             let is_early = now.after(EARLY) < row.due;
-            if is_early && visit.besides.is_some_and(|rule| *rule == *row.rule) {
-                return None;
+            let is_besides = visit.besides.is_some_and(|rule| *rule == *row.rule);
+            let (due, is_over) = (row.due, now > row.brief_end());
+            if is_early && is_besides {
+                let full = self.full(visit, asks, now)?;
+                return Some(Ok(told_again(id, full, due, None, now)));
             }
-            if now > row.brief_end() {
+            if is_over {
                 self.lapse(id, now);
             }
             return Some(self.visit(id, visit, asks, now));
+        }
+    }
+
+    /// What has no room now of all that is asked. What was told already has a place in that too: it is told again, and
+    /// a second appointment would only be later.
+    fn full(&mut self, visit: Visit<'_>, asks: &[Ask<'_>], now: Moment) -> Option<Arc<str>> {
+        let wanted = self.open(asks, visit.party.client, now);
+        match wanted.and_then(|wanted| self.agree(&wanted, now)) {
+            Ok(agreed) => agreed.map(|(_, rule)| rule),
+            Err((rule, _)) => Some(rule),
         }
     }
 

@@ -482,6 +482,30 @@ fn who_comes_for_a_mail_is_let_in_whatever_its_connection_was_told() {
     assert_eq!(world.say(&mut session, connect), OK);
 }
 
+/// It is early for its own time, and where it can't be let in for the mail it hears no other.
+#[test]
+fn who_comes_for_a_mail_and_finds_no_room_is_told_the_connections_own_time() {
+    let connections = limit(Counted::Connections, Scope::Client, "1/min burst 2");
+    let mut world = World::new(load("6/min burst 1", [connections]));
+    let connect = event(Stage::Connect, "192.0.2.1", "", "");
+    let mut session = Session::default();
+    assert_eq!(world.say(&mut session, connect), OK);
+    let mail = |sender| rcpt("192.0.2.1", sender, ALL[0]);
+    assert_eq!(world.say(&mut session, mail("1@c.example")), OK);
+    let now = world.now();
+    world.engine.taken(&mut session, now);
+    let wait = |code: u16, secs| format!("{code} 4.3.2 TIME={secs} Too busy");
+    assert_eq!(world.say(&mut session, mail("2@c.example")), wait(451, 10));
+    assert_eq!(world.say(&mut Session::default(), connect), wait(421, 20));
+    world.sleep(10);
+    assert_eq!(
+        world.say(&mut Session::default(), connect),
+        "421 4.7.0 TIME=10 Too much mail from your network"
+    );
+    world.sleep(10);
+    assert_eq!(world.say(&mut Session::default(), connect), OK);
+}
+
 /// Who did not come for what it was told has no open door for the rest of the day.
 #[test]
 fn a_mail_that_is_expected_opens_the_door_for_a_moment() {
