@@ -28,7 +28,7 @@ use crate::listening::{self, Listening};
 use crate::names::{self, Names};
 use crate::rules_of::rules_of;
 use crate::runner::{Answers, Runner};
-use crate::server::{Connections, Front, Gate, LocalListener, TurnedAway};
+use crate::server::{Connections, Front, Gate, LocalListener, NoRoom, TurnedAway};
 use crate::site::{SharedSite, Site};
 use crate::tls;
 
@@ -138,6 +138,7 @@ impl Node {
             runner: Arc::clone(&runner),
             connections: Arc::new(Connections::default()),
             turned_away: TurnedAway::default(),
+            no_room: NoRoom::default(),
         });
         let front = Front {
             gate,

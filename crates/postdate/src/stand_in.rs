@@ -30,7 +30,7 @@ use crate::rules_of::rules_of;
 use crate::runner::Runner;
 use crate::server::connection::{Service, serve};
 use crate::server::gate::{Door, Visitor};
-use crate::server::{Connections, Gate, TurnedAway};
+use crate::server::{Connections, Gate, NoRoom, TurnedAway};
 use crate::site::{SharedSite, Site};
 
 /// How long the queue may take to close.
@@ -137,6 +137,7 @@ async fn session(
         runner: waiting_queue(&site, spool).await,
         connections: Arc::new(Connections::default()),
         turned_away: TurnedAway::default(),
+        no_room: NoRoom::default(),
     });
     let (_running, stop) = watch::channel(false);
     let service = Service {

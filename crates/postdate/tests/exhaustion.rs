@@ -1,4 +1,4 @@
-//! No file descriptor is left: what clients are told, and that the server recovers.
+//! No file descriptor is left, or no room on the disk: what clients are told, and that the server recovers.
 
 mod support;
 
@@ -111,5 +111,23 @@ fn without_descriptors_it_answers_and_when_there_are_some_it_recovers() {
         .filter(|line| line.contains("can't be taken"))
         .count();
     assert_eq!(said, 1, "{log}");
+    assert!(node.stop().success());
+}
+
+/// The log may lie on the disk that is full.
+#[test]
+fn a_full_disk_is_a_line_in_the_log_and_not_one_a_mail() {
+    let dir = TempDir::new();
+    let mut node = Node::start(&dir, "node", "[limits]\nmin_free = \"1000000GiB\"\n");
+    for _ in 0..3 {
+        let mut client = Client::connect(node.address);
+        for _ in 0..10 {
+            client.ask("MAIL FROM:<a@client.test>", "452 4.3.1 ");
+        }
+    }
+    node.logged(&["no room for mail", "free="]);
+    let log = node.log();
+    let said = log.lines().filter(|line| line.contains("no room for mail"));
+    assert_eq!(said.count(), 1, "{log}");
     assert!(node.stop().success());
 }

@@ -13,6 +13,7 @@ use smtp::{Reply, Status};
 
 use super::connections::{Connections, Guard, Peer};
 use super::intake::Incoming;
+use super::no_room::NoRoom;
 use super::trace;
 use super::turned_away::TurnedAway;
 use crate::checks::Reader;
@@ -30,6 +31,7 @@ pub(crate) struct Gate {
     pub(crate) runner: Arc<Runner>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) turned_away: TurnedAway,
+    pub(crate) no_room: NoRoom,
 }
 
 /// Where a session comes from.
@@ -201,11 +203,14 @@ impl Gate {
         let event = event(Stage::Mail, "", session, visitor);
         match spool.free_octets() {
             Some(free) if free < wanted => {
-                tracing::warn!(target: "smtp", free, wanted, "no room for mail: free space on the data directory's file system");
+                self.no_room.felt(free, wanted);
                 let refusal = self.judge.unstorable(&event, self.no_room(wanted - free));
                 Decision::Refuse(judge::bare(&refusal))
             }
-            _ => self.decide(Stage::Mail, "", session, visitor).await,
+            _ => {
+                self.no_room.over();
+                self.decide(Stage::Mail, "", session, visitor).await
+            }
         }
     }
 

@@ -23,7 +23,7 @@ use crate::rules_of::rules_of;
 use crate::runner::Runner;
 use crate::server::connection::{Service, serve};
 use crate::server::gate::{Door, Visitor};
-use crate::server::{Connections, Gate, TurnedAway};
+use crate::server::{Connections, Gate, NoRoom, TurnedAway};
 use crate::site::{SharedSite, Site};
 
 pub(super) struct Node {
@@ -86,6 +86,7 @@ impl Node {
             runner: Arc::clone(&runner),
             connections,
             turned_away: TurnedAway::default(),
+            no_room: NoRoom::default(),
         });
         let (stop, stopped) = watch::channel(false);
         let queue = tokio::spawn(Arc::clone(&runner).run(answers));
