@@ -1,7 +1,7 @@
 //! The file: opened, loaded, written.
 
 use super::changes::Changes;
-use super::error::OpenError;
+use super::error::{OpenError, WriteError};
 use super::tables::{domains, estimates, greylist, lists, mailboxes, returns, slots, stats};
 use policy::Moment;
 use policy::engine::{Engine, LastingKey};
@@ -62,7 +62,19 @@ impl File {
     }
 
     /// Writes the changes, all or none.
-    pub(super) fn apply(&mut self, changes: &Changes) -> Result<(), rusqlite::Error> {
+    pub(super) fn apply(&mut self, changes: &Changes) -> Result<(), WriteError> {
+        // What is written to a file without a name is written well, and gone at the next start.
+        if self.path.try_exists().is_ok_and(|is_there| !is_there) {
+            let path = self.path.display();
+            let gone =
+                format!("{path} was removed: put it back, or restart to begin without records");
+            return Err(WriteError(gone));
+        }
+        self.transact(changes)
+            .map_err(|error| WriteError(error.to_string()))
+    }
+
+    fn transact(&mut self, changes: &Changes) -> Result<(), rusqlite::Error> {
         let transaction = self.connection.transaction()?;
         let Changes {
             greylist,

@@ -309,7 +309,7 @@ fn run(shared: &Shared, mut file: File) {
         }
         state.behind_since = None;
         state.ended += 1;
-        state.trouble = result.err().map(|error| error.to_string());
+        state.trouble = result.err().map(|WriteError(why)| why);
         drop(state);
         shared.written.notify_all();
         if stopping {

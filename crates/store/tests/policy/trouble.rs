@@ -44,6 +44,29 @@ fn a_failing_disk_stops_no_judging_and_heals() {
     assert_eq!(room.open(at(70)).judge(visit(0), at(70)), defer(230, false));
 }
 
+/// What goes to a file without a name would be gone at the next start, and nobody would know before.
+#[test]
+fn a_removed_file_is_noticed_and_may_be_put_back() {
+    let room = Room::new();
+    let server = room.open(at(0));
+    server.judge(visit(0), at(0));
+    server.flush().unwrap();
+    let aside = room.path().with_extension("aside");
+    std::fs::rename(room.path(), &aside).unwrap();
+    assert_eq!(server.judge(visit(1), at(1)), defer(300, true));
+    let told = server.flush().unwrap_err().to_string();
+    assert!(told.contains("policy.db was removed"), "{told}");
+    assert!(server.trouble().is_some());
+
+    std::fs::rename(&aside, room.path()).unwrap();
+    server.flush().unwrap();
+    assert_eq!(server.trouble(), None);
+    server.close().unwrap();
+    let server = room.open(at(2));
+    assert_eq!(server.judge(visit(0), at(2)), defer(298, false));
+    assert_eq!(server.judge(visit(1), at(2)), defer(299, false));
+}
+
 #[test]
 fn the_writer_is_waited_for_rather_than_run_away_from() {
     let room = Room::new();
