@@ -346,6 +346,33 @@ fn an_administrator_can_read_it() {
     assert_eq!(read("PRAGMA integrity_check"), "ok");
 }
 
+/// What went into a file without a name would be acknowledged, and gone at the next start.
+#[test]
+fn nothing_is_acknowledged_into_a_database_that_was_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("spool.db");
+    let aside = dir.path().join("aside.db");
+    let spool = SqliteSpool::open(dir.path()).unwrap();
+    let submit = |number: u64| {
+        let message = mail::message(MessageId(1_700_000_000_000_000 + number), 1);
+        let enqueue = mail::enqueue(&message, b"x", vec![mail::row(60)]);
+        mail::submit(&spool, enqueue)
+    };
+    submit(1).unwrap();
+    fs::rename(&path, &aside).unwrap();
+    let Err(SpoolError::Sick(why)) = submit(2) else {
+        panic!("it was acknowledged");
+    };
+    assert!(why.contains("spool.db was removed or renamed"), "{why}");
+    fs::rename(&aside, &path).unwrap();
+    assert!(submit(3).is_err(), "nobody knows what was put there");
+    drop(spool);
+    let spool = SqliteSpool::open(dir.path()).unwrap();
+    let kept = spool.list(None, 10).unwrap();
+    let kept: Vec<_> = kept.iter().map(|entry| entry.message.id.0).collect();
+    assert_eq!(kept, [1_700_000_000_000_001]);
+}
+
 /// It keeps all mail back, and no restart mends it: whoever has to do it by hand is told where.
 #[test]
 fn a_row_that_cannot_be_read_is_named() {

@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 use queue::spool::SpoolError;
 use rusqlite::ErrorCode;
 
+use super::DATABASE;
+
 /// Well until the first error that leaves it open what the disk holds; from then on sick until a restart.
 #[derive(Debug, Default)]
 pub(super) struct Health(OnceLock<String>);
@@ -31,7 +33,7 @@ impl Health {
             Some(cause) => meaning(cause),
             None => Meaning::Sick,
         };
-        self.judge("spool.db", means, error)
+        self.judge(DATABASE, means, error)
     }
 
     /// The same for a body's file, except for its fsync.

@@ -41,6 +41,9 @@ use writer::{Gauges, NEVER};
 
 pub use open::OpenError;
 
+/// The database's file in the data directory.
+const DATABASE: &str = "spool.db";
+
 /// How long dropping the spool waits for what was submitted.
 const DROP_WITHIN: Duration = Duration::from_secs(10);
 

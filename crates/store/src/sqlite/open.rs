@@ -15,7 +15,7 @@ use super::health::Health;
 use super::inbox::Inbox;
 use super::read::{Readers, unsigned};
 use super::writer::{self, Desk, Gauges, NEVER};
-use super::{Pen, SqliteSpool, schema, sweep};
+use super::{DATABASE, Pen, SqliteSpool, schema, sweep};
 use crate::drain::Drain;
 use crate::ids::Ids;
 use crate::lock::DirLock;
@@ -100,7 +100,7 @@ impl SqliteSpool {
     /// See [`OpenError`].
     pub fn open_locked(lock: DirLock) -> Result<Self, OpenError> {
         let dir = lock.dir().to_owned();
-        let path = dir.join("spool.db");
+        let path = dir.join(DATABASE);
         let bodies = dir.join("body");
         make_dir(&bodies).map_err(|e| OpenError::io(&bodies, e))?;
         make_private(&path).map_err(|e| OpenError::io(&path, e))?;
@@ -147,7 +147,7 @@ impl SqliteSpool {
     /// # Errors
     /// See [`OpenError`]; a directory without a spool is [`OpenError::Io`].
     pub fn open_read_only(dir: &Path) -> Result<Self, OpenError> {
-        let path = dir.join("spool.db");
+        let path = dir.join(DATABASE);
         std::fs::metadata(&path).map_err(|e| OpenError::io(&path, e))?;
         let health = Arc::new(Health::default());
         let readers = Arc::new(Readers::new(path, Arc::clone(&health)));

@@ -12,7 +12,7 @@ use super::batch::{Effects, Job, Statements, Totals};
 use super::body::Files;
 use super::health::Health;
 use super::inbox::{Inbox, Taken};
-use super::{lease, schema};
+use super::{DATABASE, lease, schema};
 use crate::lock::DirLock;
 
 /// When the log has so many pages (16 MiB), it is copied into the database between two transactions.
@@ -212,9 +212,7 @@ impl Writer<'_> {
 
     /// One transaction: durable when this returns `Ok`.
     fn transaction(&mut self, jobs: &mut [Job]) -> Result<(), Failed> {
-        self.desk
-            .health
-            .check()
+        self.trust()
             .map_err(|error| Failed { error, full: false })?;
         let mut effects = Effects {
             totals: self.desk.totals,
@@ -237,6 +235,18 @@ impl Writer<'_> {
                 Err(Failed { error, full })
             }
         }
+    }
+
+    /// What is committed to a file without a name is synced well, and gone at the next start.
+    fn trust(&self) -> Result<(), SpoolError> {
+        let health = &self.desk.health;
+        let path = self.desk.lock.dir().join(DATABASE);
+        if path.try_exists().is_ok_and(|is_there| !is_there) {
+            return Err(health.sicken(format!(
+                "{DATABASE} was removed or renamed: put it back before the restart"
+            )));
+        }
+        health.check()
     }
 
     fn write(
