@@ -456,36 +456,9 @@ fn octets_count_for_each_recipient_that_comes() {
     }
 }
 
-/// Its connection's own time, which is later, does not stand before a mail's, which has come.
-#[test]
-fn who_comes_for_a_mail_is_let_in_whatever_its_connection_was_told() {
-    let connections = limit(Counted::Connections, Scope::Client, "100/h burst 50");
-    let mut world = World::new(load("6/min burst 1", [connections]));
-    let connect = event(Stage::Connect, "192.0.2.1", "", "");
-    let mut session = Session::default();
-    assert_eq!(world.say(&mut session, connect), OK);
-    let mail = |sender| rcpt("192.0.2.1", sender, ALL[0]);
-    assert_eq!(world.say(&mut session, mail("1@c.example")), OK);
-    let now = world.now();
-    world.engine.taken(&mut session, now);
-    let wait = |code: u16, secs| format!("{code} 4.3.2 TIME={secs} Too busy");
-    assert_eq!(world.say(&mut session, mail("2@c.example")), wait(451, 10));
-    let mut other = Session::default();
-    assert_eq!(world.say(&mut other, connect), wait(421, 20));
-    world.sleep(10);
-    let mut session = Session::default();
-    assert_eq!(world.say(&mut session, connect), OK);
-    assert_eq!(world.say(&mut session, mail("2@c.example")), OK);
-    // And the connection's own time stands.
-    world.sleep(10);
-    let mut session = Session::default();
-    assert_eq!(world.say(&mut session, connect), OK);
-}
-
-/// It is early for its own time, and where it can't be let in for the mail it hears no other.
-#[test]
-fn who_comes_for_a_mail_and_finds_no_room_is_told_the_connections_own_time() {
-    let connections = limit(Counted::Connections, Scope::Client, "1/min burst 2");
+/// A client whose connection was told 20 s by load, and its mail from `2@c.example` 10 s.
+fn told_a_mails_time_and_a_later_one(connections: &str) -> World {
+    let connections = limit(Counted::Connections, Scope::Client, connections);
     let mut world = World::new(load("6/min burst 1", [connections]));
     let connect = event(Stage::Connect, "192.0.2.1", "", "");
     let mut session = Session::default();
@@ -497,11 +470,32 @@ fn who_comes_for_a_mail_and_finds_no_room_is_told_the_connections_own_time() {
     let wait = |code: u16, secs| format!("{code} 4.3.2 TIME={secs} Too busy");
     assert_eq!(world.say(&mut session, mail("2@c.example")), wait(451, 10));
     assert_eq!(world.say(&mut Session::default(), connect), wait(421, 20));
+    world
+}
+
+/// Its connection's own time, which is later, does not stand before a mail's, which has come.
+#[test]
+fn who_comes_for_a_mail_is_let_in_whatever_its_connection_was_told() {
+    let mut world = told_a_mails_time_and_a_later_one("100/h burst 50");
+    let connect = event(Stage::Connect, "192.0.2.1", "", "");
     world.sleep(10);
-    assert_eq!(
-        world.say(&mut Session::default(), connect),
-        "421 4.7.0 TIME=10 Too much mail from your network"
-    );
+    let mut session = Session::default();
+    assert_eq!(world.say(&mut session, connect), OK);
+    let mail = rcpt("192.0.2.1", "2@c.example", ALL[0]);
+    assert_eq!(world.say(&mut session, mail), OK);
+    // And the connection's own time stands.
+    world.sleep(10);
+    assert_eq!(world.say(&mut Session::default(), connect), OK);
+}
+
+/// It is early for its own time, and where it can't be let in for the mail it hears no other.
+#[test]
+fn who_comes_for_a_mail_and_finds_no_room_is_told_the_connections_own_time() {
+    let mut world = told_a_mails_time_and_a_later_one("1/min burst 2");
+    let connect = event(Stage::Connect, "192.0.2.1", "", "");
+    world.sleep(10);
+    let said = world.say(&mut Session::default(), connect);
+    assert_eq!(said, "421 4.7.0 TIME=10 Too much mail from your network");
     world.sleep(10);
     assert_eq!(world.say(&mut Session::default(), connect), OK);
 }
