@@ -343,6 +343,14 @@ fn one_run_names_all_that_is_wrong() {
                 "3: aliases.x: leads to nobody",
             ],
         ),
+        // A list of tables that there is not, once for all its items.
+        (
+            "[[routes]]\ndomain = \"*\"\n[[routes]]\ndomain = \"a\"\n[greylist]\ncode = 9\n",
+            &[
+                "1: unknown key \"routes\": did you mean \"rates\"?",
+                "6: greylist.code: a temporary failure has a code from 400 to 499, and 421 would close the session",
+            ],
+        ),
         // It is only the domains that are wrong.
         (
             "[local]\ndomains = \"h.example\"\nmailboxes = { \"bob@h.example\" = \"b\" }\n[aliases]\n\"@h.example\" = [\"bob\"]\n",

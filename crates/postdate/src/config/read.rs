@@ -96,8 +96,9 @@ fn leave_item_out(items: &mut DeArray<'_>, span: &Range<usize>, alone: bool) -> 
     let mut found = None;
     for (n, item) in items.iter_mut().enumerate() {
         let whole = locate::holds(&item.span(), span);
+        // A key that is the list's own name stands in an item too, and in none of its keys.
         if let DeValue::Table(inner) = item.get_mut()
-            && (leave_out(inner, span, alone) || whole)
+            && (leave_out(inner, span, alone) || (whole && !alone))
         {
             found = Some(n);
             break;
