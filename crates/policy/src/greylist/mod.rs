@@ -42,8 +42,8 @@ pub struct Settings {
     /// How long after the first visit a retry still passes (2 days). Where it ends before the delay does, a promise
     /// is open for [`rule::OPEN_AT_LEAST`].
     pub window: Duration,
-    /// Passes after which a client network or an SPF domain is known for good (1; zero counts as 1). Each triplet counts
-    /// once.
+    /// Passes after which a client network or an SPF domain is known for good (1). Each triplet counts once. Zero: none is
+    /// from now on, whatever it passed.
     pub known_after: u32,
     /// How long it stays known after its last use (36 days).
     pub known_for: Duration,

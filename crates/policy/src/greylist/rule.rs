@@ -89,7 +89,7 @@ impl Known {
 
     /// Has passed often enough to be let in without a wait.
     pub fn is_good(&self, settings: &Settings) -> bool {
-        self.for_good || self.passes >= settings.known_after.max(1)
+        self.for_good || (settings.known_after != 0 && self.passes >= settings.known_after)
     }
 
     /// What is remembered after one more pass.

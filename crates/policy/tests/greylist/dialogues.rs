@@ -162,6 +162,23 @@ fn a_network_may_have_to_pass_several_times() {
     );
 }
 
+/// As with postgrey's `--auto-whitelist-clients=0`.
+#[test]
+fn with_known_after_zero_no_network_becomes_known() {
+    check(
+        "
+        set known_after=0
+        0       192.0.2.7 a@x b@y -> defer 300 first
+        5m      192.0.2.7 a@x b@y -> waited 300
+        6m      192.0.2.7 a@x b@y -> known              # the triplet goes on passing
+        6m      192.0.2.7 c@x b@y -> defer 300 first
+        11m     192.0.2.7 c@x b@y -> waited 300
+        12m     192.0.2.7 d@x b@y -> defer 300 first
+        12m     count pending=1 known=0
+        ",
+    );
+}
+
 #[test]
 fn no_delay_no_wait() {
     check(

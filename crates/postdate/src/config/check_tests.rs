@@ -191,10 +191,6 @@ fn what_cannot_work_is_not_good() {
             "2: queue.delay_notice: must be above zero, or each mail that is not sent at once is told of: write \"never\" for no notice",
         ),
         (
-            "[greylist]\nknown_after = 0\n",
-            "2: greylist.known_after: must be at least 1; so that no network is ever known (postgrey's 0), write 4000000000",
-        ),
-        (
             "[greylist]\nmax_pending = 0\n",
             "2: greylist.max_pending: must be at least 1: it is a bound, and 0 is room for nobody",
         ),

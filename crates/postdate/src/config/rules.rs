@@ -141,11 +141,6 @@ fn check_greylist(config: &Config, found: &mut Found) {
         "greylist.window",
         "must be longer than the delay, or nobody ever gets in",
     );
-    found.require(
-        greylist.known_after != 0,
-        "greylist.known_after",
-        "must be at least 1; so that no network is ever known (postgrey's 0), write 4000000000",
-    );
     for (key, bound) in [
         (
             "greylist.max_pending_per_network",
