@@ -144,6 +144,15 @@ impl Appointments {
         })
     }
 
+    /// The first that is due of those that are early.
+    pub(super) fn early_of(&self, guests: &[Guest], now: Moment) -> Option<(u64, &Appointment)> {
+        let rows = self
+            .all_of(guests)
+            .filter_map(|id| Some((id, self.rows.get(&id)?)));
+        let early = rows.filter(|(_, row)| now.after(EARLY) < row.due);
+        early.min_by_key(|(id, row)| (row.due, *id))
+    }
+
     fn all_of<'a>(&'a self, guests: &'a [Guest]) -> impl Iterator<Item = u64> + 'a {
         let names = guests.iter().flat_map(|guest| &guest.0);
         names.flat_map(|name| {

@@ -76,8 +76,29 @@ impl Book {
         {
             return Ok(told);
         }
-        let rest = self.take_rest(id, visit, asks, now)?;
-        self.claim(id, visit.guests, rest, now).ok_or_else(nothing)
+        match self.take_rest(id, visit, asks, now) {
+            Ok(rest) => self.claim(id, visit.guests, rest, now).ok_or_else(nothing),
+            Err(no_time) => self.told_to_another(visit, no_time, now),
+        }
+    }
+
+    /// There is no room for a mail that brings more than was told it. Where another of its recipients has a time that is
+    /// to come, that stands, and is told again.
+    fn told_to_another(
+        &mut self,
+        visit: Visit<'_>,
+        no_time: NoTime,
+        now: Moment,
+    ) -> Result<Booking, NoTime> {
+        let Some((id, row)) = self.appointments.early_of(visit.guests, now) else {
+            return Err(no_time);
+        };
+        if no_time.1 == Why::TooLarge {
+            return Err(no_time);
+        }
+        let (rule, due, waited) = (row.rule.clone(), row.due, now.since(row.asked));
+        self.tally.of(&rule).early += 1;
+        Ok(told_again(id, rule, due, Some(waited), now))
     }
 
     /// Takes what an exact ask costs beyond what the appointment has for it.
